@@ -1,0 +1,181 @@
+//! Rows: the registers that hold everything that can change.
+
+use std::fmt;
+
+use bytes::Bytes;
+use martlet_register::State;
+use martlet_ring::{PlacementHash, PlacementKey};
+
+use crate::blob::BlobRef;
+
+/// A table of rows: the containers of an account, the objects of a container, the parts of an upload, …
+///
+/// The first byte says what kind of table it is; the rest is random, so a container that is deleted
+/// and made again has another table, and old rows can't come back to life in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId([u8; 16]);
+
+/// What the rows of a table are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TableKind {
+    /// A table that every cluster has once: accounts, the bucket directory.
+    System,
+    /// The containers of one account.
+    Containers,
+    /// The objects of one container.
+    Objects,
+    /// The open uploads of one container.
+    Uploads,
+    /// The parts of one upload.
+    Parts,
+}
+
+/// Names one row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    pub table: TableId,
+    pub key: Bytes,
+}
+
+/// A row, and the hash that places it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RowAddress {
+    pub row: RowKey,
+    pub hash: PlacementHash,
+}
+
+/// A row's value, and what the register protocol needs to know of its history.
+pub type RowState = State<RowValue>;
+
+/// What a replica keeps of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowValue {
+    Live {
+        /// What a listing shows; opaque to the replica, short.
+        entry: Bytes,
+        /// Everything else; opaque to the replica.
+        record: Bytes,
+        /// What the row counts for in its table's counters.
+        weight: Weight,
+        /// Every blob that the value refers to.
+        ///
+        /// A blob whose hash equals the row's lives on the row's own devices,
+        /// and a replica doesn't accept the value before it holds the blob.
+        blobs: Vec<BlobRef>,
+    },
+    /// The row has been removed. It counts for nothing and refers to nothing.
+    Tombstone,
+}
+
+/// A row's share in the counters of its table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+impl TableId {
+    pub const fn system(number: u8) -> Self {
+        let mut id = [0; 16];
+        id[15] = number;
+        Self(id)
+    }
+
+    /// A table of `kind`, told from all others by 15 random bytes.
+    pub fn new(kind: TableKind, random: [u8; 15]) -> Self {
+        let mut id = [kind.byte(); 16];
+        id[1..].copy_from_slice(&random);
+        Self(id)
+    }
+
+    /// `None`: the bytes name a kind that this version doesn't know.
+    pub fn from_bytes(id: [u8; 16]) -> Option<Self> {
+        TableKind::of_byte(id[0]).map(|_| Self(id))
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub fn kind(&self) -> TableKind {
+        TableKind::of_byte(self.0[0]).unwrap_or(TableKind::System)
+    }
+}
+
+impl TableKind {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::System => 0,
+            Self::Containers => 1,
+            Self::Objects => 2,
+            Self::Uploads => 3,
+            Self::Parts => 4,
+        }
+    }
+
+    const fn of_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::System),
+            1 => Some(Self::Containers),
+            2 => Some(Self::Objects),
+            3 => Some(Self::Uploads),
+            4 => Some(Self::Parts),
+            _ => None,
+        }
+    }
+}
+
+impl RowKey {
+    /// Where the row lives. The parts of one upload live together, so that sealing them asks few devices.
+    pub fn address(self, placement: &PlacementKey) -> RowAddress {
+        let hash = match self.table.kind() {
+            TableKind::Parts => placement.hash_table(self.table.as_bytes()),
+            TableKind::System | TableKind::Containers | TableKind::Objects | TableKind::Uploads => {
+                placement.hash_object(self.table.as_bytes(), &self.key)
+            }
+        };
+        RowAddress { row: self, hash }
+    }
+}
+
+impl RowValue {
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live { .. })
+    }
+
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Live { weight, .. } => *weight,
+            Self::Tombstone => Weight::default(),
+        }
+    }
+
+    pub fn blobs(&self) -> &[BlobRef] {
+        match self {
+            Self::Live { blobs, .. } => blobs,
+            Self::Tombstone => &[],
+        }
+    }
+}
+
+impl fmt::Debug for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}:{:032x}", self.kind(), u128::from_be_bytes(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_says_what_it_is() {
+        for kind in [TableKind::Containers, TableKind::Objects, TableKind::Uploads, TableKind::Parts] {
+            let table = TableId::new(kind, [7; 15]);
+            assert_eq!(table.kind(), kind);
+            assert_eq!(TableId::from_bytes(*table.as_bytes()), Some(table));
+        }
+        assert_eq!(TableId::system(1).kind(), TableKind::System);
+        assert_eq!(TableId::from_bytes([9; 16]), None);
+    }
+}
