@@ -1,0 +1,81 @@
+//! Which crate may know which.
+
+use std::collections::BTreeMap;
+
+use crate::tree::{root, sources, without_tests};
+
+/// What each crate may depend on, within the workspace. A new edge needs an ADR in docs/decisions/.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("ring", &[]),
+    ("register", &[]),
+    ("protocol", &["ring", "register"]),
+    ("auth", &["model"]),
+    ("cluster", &["model", "ring", "register", "protocol"]),
+    ("proxy", &["model", "auth"]),
+    ("storage-node", &["ring", "register", "protocol"]),
+    ("testkit", &["model", "ring", "register", "protocol"]),
+    ("cli", &["model", "ring", "register", "protocol", "auth", "cluster", "proxy", "storage-node"]),
+    ("tests", &[]),
+];
+
+/// Crates, or folders of one, that must not even name a thing.
+const ABSENT: &[(&str, &[&str])] = &[
+    ("model/src/", &["tokio", "serde", "rusqlite", "std::fs", "std::net", "http::"]),
+    ("ring/src/", &["tokio", "std::fs", "std::net"]),
+    ("register/src/", &["tokio", "serde", "std::fs", "std::net", "std::time"]),
+    ("protocol/src/", &["tokio::net", "std::fs", "std::net"]),
+    ("auth/src/", &["tokio", "axum", "hyper", "std::fs"]),
+    ("cluster/src/", &["rusqlite", "std::fs", "axum", "hyper", "std::net", "tokio::net"]),
+    ("proxy/src/", &["rusqlite", "std::fs", "martlet_cluster", "martlet_storage_node"]),
+    ("storage-node/src/disk/", &["tokio", "async fn", "async_trait"]),
+];
+
+fn dependencies(member: &str, section: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = text.parse().unwrap();
+    let Some(section) = manifest.get(section) else { return Vec::new() };
+    section.as_table().unwrap().keys().filter_map(|name| name.strip_prefix("martlet-").map(str::to_owned)).collect()
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    for (member, allowed) in ALLOWED {
+        for dependency in dependencies(member, "dependencies") {
+            assert!(allowed.contains(&dependency.as_str()), "{member} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn every_member_has_its_place_in_the_order() {
+    let text = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = text.parse().unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    let mut members: Vec<_> = members.iter().map(|member| member.as_str().unwrap()).collect();
+    let mut known: Vec<_> = ALLOWED.iter().map(|(member, _)| *member).collect();
+    members.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(members, known);
+}
+
+#[test]
+fn what_must_stay_absent_is_absent() {
+    let mut seen = BTreeMap::new();
+    for source in sources(".rs") {
+        for (folder, words) in ABSENT.iter().filter(|(folder, _)| source.path.starts_with(folder)) {
+            *seen.entry(*folder).or_insert(0) += 1;
+            let code: Vec<_> = without_tests(&source.text)
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect();
+            for word in *words {
+                let found = code.iter().find(|line| line.contains(word));
+                assert!(found.is_none(), "{} names {word}: {}", source.path, found.unwrap_or(&""));
+            }
+        }
+    }
+    for (folder, _) in ABSENT {
+        assert!(seen.contains_key(folder), "{folder} has no sources: the rule about it is stale");
+    }
+}
