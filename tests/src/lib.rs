@@ -1,1 +1,15 @@
+//! What the end-to-end tests share: a server as a person would start it, and the clients that people have.
+//!
+//! - [`server`]: `martlet serve` as a process, killed and started again.
+//! - [`client`]: `aws`, `s3cmd` and `swift`, with the environment that the server wrote for them.
+//! - [`swift`]: a small Swift client over HTTP, for loads that a Python process is too slow for.
+//! - [`raw`]: bytes over a socket, for requests that no client would send.
+//! - [`files`]: trees of files, and whether two are equal.
 
+#![expect(clippy::missing_panics_doc, reason = "a test's helper panics to fail the test")]
+
+pub mod client;
+pub mod files;
+pub mod raw;
+pub mod server;
+pub mod swift;

@@ -1,6 +1,7 @@
 //! Which crate may know which.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::tree::{root, sources, without_tests};
 
@@ -32,10 +33,19 @@ const ABSENT: &[(&str, &[&str])] = &[
 ];
 
 fn dependencies(member: &str, section: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
-    let manifest: toml::Table = text.parse().unwrap();
+    let manifest = manifest(&root().join(member));
     let Some(section) = manifest.get(section) else { return Vec::new() };
-    section.as_table().unwrap().keys().filter_map(|name| name.strip_prefix("martlet-").map(str::to_owned)).collect()
+    section
+        .as_table()
+        .expect("a section is a table")
+        .keys()
+        .filter_map(|name| name.strip_prefix("martlet-").map(str::to_owned))
+        .collect()
+}
+
+fn manifest(folder: &Path) -> toml::Table {
+    let text = std::fs::read_to_string(folder.join("Cargo.toml")).expect("every member has a manifest");
+    text.parse().expect("a manifest is TOML")
 }
 
 #[test]
@@ -49,8 +59,7 @@ fn crates_depend_only_downwards() {
 
 #[test]
 fn every_member_has_its_place_in_the_order() {
-    let text = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let manifest: toml::Table = text.parse().unwrap();
+    let manifest = manifest(&root());
     let members = manifest["workspace"]["members"].as_array().unwrap();
     let mut members: Vec<_> = members.iter().map(|member| member.as_str().unwrap()).collect();
     let mut known: Vec<_> = ALLOWED.iter().map(|(member, _)| *member).collect();

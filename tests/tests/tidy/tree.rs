@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace").to_owned()
 }
 
 /// Every file whose name ends with `suffix`.
@@ -20,8 +20,8 @@ pub(crate) fn sources(suffix: &str) -> Vec<Source> {
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
         .output()
-        .unwrap();
-    let listing = String::from_utf8(listing.stdout).unwrap();
+        .expect("git is there");
+    let listing = String::from_utf8(listing.stdout).expect("paths are UTF-8");
     let sources: Vec<_> = listing
         .lines()
         .filter(|path| path.ends_with(suffix))
