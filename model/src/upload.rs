@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::body::ByteStream;
 use crate::content::Md5;
-use crate::limits::PART_NUMBER_MAX;
+use crate::limits::{PART_BYTES_MIN, PART_NUMBER_MAX};
 use crate::name::ObjectKey;
 use crate::time::Timestamp;
 
@@ -73,6 +73,27 @@ pub enum UploadError {
     NoParts,
 }
 
+/// The parts that `chosen` names, if they are what the caller thinks they are: in ascending order,
+/// stored with that ETag, and large enough.
+pub fn choose(
+    chosen: &[ChosenPart],
+    stored: impl Fn(PartNumber) -> Option<PartInfo>,
+) -> Result<Vec<PartInfo>, UploadError> {
+    let last = chosen.last().ok_or(UploadError::NoParts)?.number;
+    if !chosen.is_sorted_by(|earlier, later| earlier.number < later.number) {
+        return Err(UploadError::InvalidPartOrder);
+    }
+    let find = |part: &ChosenPart| {
+        let is_meant = |stored: &PartInfo| Md5::from_hex(&part.etag) == Some(stored.md5);
+        stored(part.number).filter(is_meant).ok_or(UploadError::InvalidPart(part.number))
+    };
+    let found = chosen.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    match found.iter().find(|part| part.number != last && part.bytes < PART_BYTES_MIN) {
+        Some(small) => Err(UploadError::PartTooSmall { number: small.number, bytes: small.bytes }),
+        None => Ok(found),
+    }
+}
+
 impl PartNumber {
     pub fn new(number: u16) -> Option<Self> {
         (1..=PART_NUMBER_MAX).contains(&number).then_some(Self(number))
@@ -109,5 +130,39 @@ impl fmt::Debug for NewPart {
             .field("md5", &self.md5)
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(number: PartNumber) -> Option<PartInfo> {
+        let bytes = if number.get() == 2 { PART_BYTES_MIN - 1 } else { PART_BYTES_MIN };
+        let info = PartInfo { number, bytes, md5: Md5::of(b""), modified: Timestamp::from_micros(0) };
+        (number.get() <= 3).then_some(info)
+    }
+
+    #[track_caller]
+    fn check(numbers: &[u16], etag: &str, expected: Result<usize, UploadError>) {
+        let number = |number: &u16| PartNumber::new(*number).unwrap();
+        let part = |part: &u16| ChosenPart { number: number(part), etag: etag.to_owned() };
+        let chosen: Vec<_> = numbers.iter().map(part).collect();
+        assert_eq!(choose(&chosen, stored).map(|parts| parts.len()), expected);
+    }
+
+    #[test]
+    fn only_what_is_stored_and_large_enough_can_be_chosen() {
+        let etag = &Md5::of(b"").to_string();
+        let number = |number| PartNumber::new(number).unwrap();
+        check(&[1, 3], etag, Ok(2));
+        check(&[1, 2], &etag.to_uppercase(), Ok(2));
+        check(&[], etag, Err(UploadError::NoParts));
+        check(&[3, 1], etag, Err(UploadError::InvalidPartOrder));
+        check(&[1, 1], etag, Err(UploadError::InvalidPartOrder));
+        check(&[1, 4], etag, Err(UploadError::InvalidPart(number(4))));
+        check(&[1], "other", Err(UploadError::InvalidPart(number(1))));
+        let small = UploadError::PartTooSmall { number: number(2), bytes: PART_BYTES_MIN - 1 };
+        check(&[2, 3], etag, Err(small));
     }
 }
