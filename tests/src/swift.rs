@@ -43,6 +43,10 @@ impl Session {
         Self { agent, url, token }
     }
 
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub fn put(&self, path: &str, body: &[u8]) -> Reply {
         reply(self.agent.put(self.at(path)).header("X-Auth-Token", &self.token).send(body))
     }
