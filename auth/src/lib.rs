@@ -1,1 +1,20 @@
+//! Who is asking, and what they may do.
+//!
+//! Reading order: [`identity`] and [`users`], how a request proves who sent it ([`target`], [`sigv4`]),
+//! and what follows from that ([`decision`], [`guarded`]).
+//!
+//! **Invariant:** nothing here serves HTTP, reads a clock or knows a status code.
+//! **Invariant:** no secret is ever part of a `Debug` or an error message.
 
+pub mod decision;
+pub mod guarded;
+pub mod identity;
+pub mod sigv4;
+pub mod target;
+pub mod users;
+
+pub use decision::{Action, Denied, Resource, decide};
+pub use guarded::Guarded;
+pub use identity::{Identity, Role, Secret, User};
+pub use target::{Parameter, Target, TargetError};
+pub use users::{Credentials, UserTable, Users};

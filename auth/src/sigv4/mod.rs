@@ -1,0 +1,150 @@
+//! AWS Signature Version 4 in the `Authorization` header, as pure functions of a request's head.
+//!
+//! Source: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference.
+//!
+//! A server reads a [`Claim`], looks up the secret of its access key, and lets the claim prove itself:
+//! only then is the [`Payload`], which guards the body, given out.
+//! Whatever the signature covers is taken as the server will use it: the decoded target is encoded again,
+//! so bytes that mean the same have the same signature, and bytes that don't, don't.
+
+mod authorization;
+mod canonical;
+mod date;
+mod key;
+mod payload;
+mod sign;
+
+use http::{HeaderMap, Method};
+use martlet_model::Timestamp;
+use subtle::ConstantTimeEq as _;
+
+pub use key::{SigningKey, SigningKeys};
+pub use payload::Payload;
+pub use sign::{Signer, sign};
+
+use crate::target::{Parameter, Target};
+use authorization::Authorization;
+use date::RequestDate;
+
+/// How far a request's date may be from the server's clock, in seconds: 15 minutes.
+pub const SKEW_SECONDS_MAX: u64 = 15 * 60;
+
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(crate) const SERVICE: &str = "s3";
+pub(crate) const TERMINATOR: &str = "aws4_request";
+pub(crate) const CONTENT_SHA256: &str = "x-amz-content-sha256";
+pub(crate) const AMZ_DATE: &str = "x-amz-date";
+const AMZ_PREFIX: &str = "x-amz-";
+
+/// What of a request's head is signed.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    pub method: &'a Method,
+    pub target: &'a Target<'a>,
+    pub headers: &'a HeaderMap,
+}
+
+/// What a request says about who sent it; everything that can be judged without the secret has been.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    head: RequestHead<'a>,
+    authorization: Authorization<'a>,
+    date: RequestDate<'a>,
+    payload: Payload,
+    payload_text: &'a str,
+}
+
+/// Why a request isn't believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SigV4Error {
+    /// A way to sign that exists and isn't offered.
+    #[error("{0} is not offered")]
+    NotOffered(&'static str),
+    #[error("the authorization header is malformed: {0}")]
+    Malformed(&'static str),
+    #[error("the authorization header is malformed: the region is wrong; expecting '{expected}'")]
+    WrongRegion { expected: String },
+    #[error("a valid Date or x-amz-date header is required")]
+    NoDate,
+    #[error("the difference between the request's time and the server's is too large")]
+    Skewed,
+    #[error("the header {0} is present and not signed")]
+    UnsignedHeader(String),
+    #[error("the header x-amz-content-sha256 is missing")]
+    NoPayloadHash,
+    #[error("x-amz-content-sha256 must be UNSIGNED-PAYLOAD or 64 hexadecimal digits")]
+    BadPayloadHash,
+    #[error("the signature doesn't match the request")]
+    SignatureMismatch,
+}
+
+impl<'a> Claim<'a> {
+    /// Reads the claim of a request; `None`: it claims nothing, and comes from nobody in particular.
+    pub fn read(head: RequestHead<'a>, region: &str, now: Timestamp) -> Result<Option<Self>, SigV4Error> {
+        refuse_signed_query(head.target)?;
+        let Some(authorization) = Authorization::read(head.headers)? else { return Ok(None) };
+        authorization.check_scope(region)?;
+        let date = RequestDate::read(head.headers)?;
+        if date.seconds().abs_diff(now.as_seconds()) > SKEW_SECONDS_MAX {
+            return Err(SigV4Error::Skewed);
+        }
+        if date.day() != authorization.day.as_bytes() {
+            return Err(SigV4Error::Malformed("the credential's date is not the request's"));
+        }
+        check_signed_headers(&head, &authorization)?;
+        let (payload, payload_text) = Payload::read(head.headers)?;
+        Ok(Some(Self { head, authorization, date, payload, payload_text }))
+    }
+
+    pub fn access_key(&self) -> &'a str {
+        self.authorization.access_key
+    }
+
+    /// The day that the signing key is for: `YYYYMMDD`.
+    pub fn day(&self) -> &'a str {
+        self.authorization.day
+    }
+
+    /// Whether whoever sent the request holds the key. Compares in constant time.
+    pub fn prove(&self, key: &SigningKey) -> Result<Payload, SigV4Error> {
+        let signed_headers = self.authorization.signed_headers;
+        let request = canonical::request_hash(&self.head, signed_headers, self.payload_text)?;
+        let expected = key.signature(self.date.text(), self.authorization.scope, &request);
+        if expected.ct_eq(&self.authorization.signature).into() {
+            Ok(self.payload)
+        } else {
+            Err(SigV4Error::SignatureMismatch)
+        }
+    }
+}
+
+/// Presigned queries aren't offered, and never mistaken for an unsigned request.
+fn refuse_signed_query(target: &Target<'_>) -> Result<(), SigV4Error> {
+    for Parameter { name, .. } in &target.query {
+        if name.len() > AMZ_PREFIX.len()
+            && name[..AMZ_PREFIX.len()].eq_ignore_ascii_case(AMZ_PREFIX.as_bytes())
+        {
+            return Err(SigV4Error::NotOffered("a signature in the query"));
+        }
+        if name.eq_ignore_ascii_case(b"AWSAccessKeyId") || name.eq_ignore_ascii_case(b"Signature") {
+            return Err(SigV4Error::NotOffered("Signature Version 2"));
+        }
+    }
+    Ok(())
+}
+
+/// `host` and every `x-amz-*` header that is there must be signed: nobody on the way can add a meaning.
+fn check_signed_headers(head: &RequestHead<'_>, authorization: &Authorization<'_>) -> Result<(), SigV4Error> {
+    if !authorization.signs("host") {
+        return Err(SigV4Error::UnsignedHeader("host".to_owned()));
+    }
+    for name in head.headers.keys() {
+        if name.as_str().starts_with(AMZ_PREFIX) && !authorization.signs(name.as_str()) {
+            return Err(SigV4Error::UnsignedHeader(name.as_str().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
