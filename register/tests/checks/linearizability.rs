@@ -30,9 +30,10 @@ pub(crate) fn is_linearizable(calls: &[Call]) -> bool {
         if done & goal == goal {
             return true;
         }
-        let pending = || (0..calls.len()).filter(|index| done & (1 << index) == 0);
+        let pending = || (0..calls.len()).filter(move |index| done & (1 << index) == 0);
         let first_return = pending().filter_map(|index| calls[index].returned).map(|(when, _)| when).min();
-        for index in pending() {
+        // The search goes on from what is pushed last: the calls that were invoked first.
+        for index in pending().rev() {
             let call = &calls[index];
             if first_return.is_some_and(|when| when < call.invoked) {
                 continue;

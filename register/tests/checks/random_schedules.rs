@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::linearizability::is_linearizable;
 use crate::world::simulate;
 
-const HISTORIES: u64 = 6_000;
+const HISTORIES: u64 = 20_000;
 
 /// What the checks found in a number of histories.
 #[derive(Debug, Default)]

@@ -156,7 +156,7 @@ impl Run {
 
     /// Its proxy has died.
     pub(crate) fn die(&mut self) -> Todo {
-        if self.finished { Todo::Nothing } else { self.finish_without_answer(false) }
+        if self.finished { Todo::Nothing } else { self.finish_without_answer(self.proposed.is_empty()) }
     }
 
     fn finish(&mut self, todo: Todo) -> Todo {
@@ -165,9 +165,9 @@ impl Run {
     }
 
     fn finish_without_answer(&mut self, without_effect: bool) -> Todo {
-        // A read never has an effect, and a proposer that began anew can't say what its predecessor did.
-        let without_effect = without_effect && self.fault != Some(Fault::NoLineage);
-        let without_effect = without_effect || self.operation == Operation::Read;
+        // A proposer that began anew can't say what its predecessor did.
+        let without_effect =
+            without_effect && (self.fault != Some(Fault::NoLineage) || self.proposed.is_empty());
         self.finish(Todo::ReturnNothing { without_effect })
     }
 
