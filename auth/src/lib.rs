@@ -11,6 +11,7 @@ pub mod guarded;
 pub mod identity;
 pub mod sigv4;
 pub mod target;
+pub mod token;
 pub mod users;
 
 pub use decision::{Action, Denied, Resource, decide};
