@@ -6,6 +6,7 @@
 //! bounds that an even spread leaves it.
 
 use crate::topology::{Bounds, Room, Topology, spread};
+use std::cmp::Reverse;
 
 /// Slack for sums of floating-point numbers of replicas.
 const EPSILON: f64 = 1e-6;
@@ -32,7 +33,7 @@ pub(crate) fn fair_shares(topology: &Topology, shape: Shape) -> Vec<f64> {
     divide(topology, shape, &Rounding::None).devices
 }
 
-/// Fair shares rounded to whole replicas. Between equals, the one that holds more now is rounded up.
+/// Fair shares rounded to whole replicas. Between equals, those that hold more than their part now are rounded up.
 pub(crate) fn quotas(topology: &Topology, shape: Shape, loads: &[usize]) -> Quotas {
     let shares = divide(topology, shape, &Rounding::Whole { loads });
     let bounds = |share: &f64| Bounds {
@@ -152,8 +153,10 @@ fn round(total: f64, shares: &[f64], loads: &[usize]) -> Vec<f64> {
     let missing = whole((total - rounded.iter().sum::<f64>()).round().max(0.0));
     // In steps of epsilon, so that equals are equal in spite of floating point.
     let remainder = |member: usize| whole(((shares[member] - rounded[member]).max(0.0) / EPSILON).round());
+    // Between equals, whoever has been rounded up before stays so, and nothing moves for rounding's sake.
+    let surplus = |member: usize| loads[member].saturating_sub(whole(rounded[member]));
     let mut ranking: Vec<usize> = (0..shares.len()).collect();
-    ranking.sort_by_key(|&member| (std::cmp::Reverse((remainder(member), loads[member])), member));
+    ranking.sort_by_cached_key(|&member| (Reverse((remainder(member), surplus(member))), member));
     for member in ranking.into_iter().take(missing) {
         rounded[member] += 1.0;
     }
@@ -205,5 +208,6 @@ mod tests {
     fn rounding_keeps_the_sum_and_prefers_who_holds_more() {
         assert_eq!(round(4.0, &[4.0 / 3.0, 4.0 / 3.0, 4.0 / 3.0], &[1, 2, 1]), [1.0, 2.0, 1.0]);
         assert_eq!(round(5.0, &[1.7, 1.6, 1.7], &[9, 9, 9]), [2.0, 1.0, 2.0]);
+        assert_eq!(round(7.0, &[5.5, 1.5], &[5, 2]), [5.0, 2.0]);
     }
 }
