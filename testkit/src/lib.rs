@@ -1,10 +1,12 @@
 //! What tests are made with: an in-memory store, the suite that every store must pass, a clock that can be turned.
 //!
-//! - [`MemoryStore`]: the contract of `martlet_model::store` at its simplest; the reference for all others.
+//! - [`conformance`]: the contract of `martlet_model::store` as tests, for every store there is.
+//! - [`MemoryStore`]: the contract at its simplest; the reference for all others.
 //! - [`SimulatedClock`]: the time of day as the test wants it.
 //! - [`Seeded`]: random numbers that come again with the same seed.
 
 pub mod clock;
+pub mod conformance;
 pub mod memory;
 pub mod seeded;
 
