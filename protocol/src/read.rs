@@ -25,6 +25,10 @@ pub enum Want {
 
 /// The answer. A row that the replica has never accepted anything for has no `Accepted`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a reply lives for one call, and boxing would cost every read an allocation"
+)]
 pub enum RowReply {
     Ballot(Option<Ballot>),
     Value {

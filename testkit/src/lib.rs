@@ -2,14 +2,17 @@
 //!
 //! - [`conformance`]: the contract of `martlet_model::store` as tests, for every store there is.
 //! - [`MemoryStore`]: the contract at its simplest; the reference for all others.
+//! - [`MemoryReplica`]: a storage device in memory, with every fault that a cluster must survive.
 //! - [`SimulatedClock`]: the time of day as the test wants it.
 //! - [`Seeded`]: random numbers that come again with the same seed.
 
 pub mod clock;
 pub mod conformance;
 pub mod memory;
+pub mod replica;
 pub mod seeded;
 
 pub use clock::SimulatedClock;
 pub use memory::MemoryStore;
+pub use replica::{Faults, MemoryReplica, Reach};
 pub use seeded::Seeded;
