@@ -161,6 +161,9 @@ fn decode_content(content: &[u8]) -> Result<Ring, FileError> {
     }
     cursor.part = "table";
     let entries = usize::from(replicas) << partition_bits;
+    if cursor.rest.len() < entries * size_of::<u32>() {
+        return Err(FileError::ShortContent(cursor.part));
+    }
     let mut table = Vec::with_capacity(entries);
     for _ in 0..entries {
         table.push(DeviceId(cursor.u32()?));

@@ -6,7 +6,6 @@
 //! bounds that an even spread leaves it.
 
 use crate::topology::{Bounds, Room, Topology, spread};
-use std::cmp::Reverse;
 
 /// Slack for sums of floating-point numbers of replicas.
 const EPSILON: f64 = 1e-6;
@@ -30,64 +29,77 @@ pub(crate) struct Shape {
 
 /// The fair share of each device, in replicas, not rounded.
 pub(crate) fn fair_shares(topology: &Topology, shape: Shape) -> Vec<f64> {
-    divide(topology, shape, &Rounding::None).devices
+    divide(topology, shape).devices
 }
 
-/// Fair shares rounded to whole replicas. Between equals, those that hold more than their part now are rounded up.
+/// Fair shares rounded to whole replicas, hardly any by more than a half. Between equals, those that hold more than
+/// their part now are rounded up.
 pub(crate) fn quotas(topology: &Topology, shape: Shape, loads: &[usize]) -> Quotas {
-    let shares = divide(topology, shape, &Rounding::Whole { loads });
+    let fair = divide(topology, shape);
+    let total = real(shape.partitions * shape.replicas);
+    let loads = Shares::summed_up(topology, loads.iter().map(|&load| real(load)).collect());
+    // Rounded without a look at the failure domains; that is changed only where a domain can't hold it.
+    let open = vec![(0.0, f64::INFINITY); fair.devices.len()];
+    let floors = fair.devices.iter().map(|share| (share + EPSILON).floor()).collect();
+    let wish = Shares::summed_up(topology, round(total, &fair.devices, floors, &open, &loads.devices));
+    let level = |total: f64, rooms: &[Room], of: &dyn Fn(&Shares) -> Vec<f64>| {
+        let limits = limits(total, rooms, shape.partitions);
+        let clamped =
+            of(&wish).into_iter().zip(&limits).map(|(wish, limits)| wish.max(limits.0).min(limits.1));
+        round(total, &of(&fair), clamped.collect(), &limits, &of(&loads))
+    };
+    let rounded = descend(topology, total, &level);
     let bounds = |share: &f64| Bounds {
         low: whole((share / real(shape.partitions)).floor()),
         high: whole((share / real(shape.partitions)).ceil()),
     };
     Quotas {
-        devices: shares.devices.iter().map(|share| whole(*share)).collect(),
-        zones: shares.zones.iter().map(bounds).collect(),
-        nodes: shares.nodes.iter().map(bounds).collect(),
+        devices: rounded.devices.iter().map(|share| whole(*share)).collect(),
+        zones: rounded.zones.iter().map(bounds).collect(),
+        nodes: rounded.nodes.iter().map(bounds).collect(),
     }
 }
 
+/// Replicas of each domain and device.
 struct Shares {
     zones: Vec<f64>,
     nodes: Vec<f64>,
     devices: Vec<f64>,
 }
 
-enum Rounding<'a> {
-    None,
-    /// To whole replicas, given what each device holds now.
-    Whole {
-        loads: &'a [usize],
-    },
+impl Shares {
+    fn summed_up(topology: &Topology, devices: Vec<f64>) -> Self {
+        let sum = |members: &Vec<usize>, of: &[f64]| members.iter().map(|&member| of[member]).sum();
+        let nodes: Vec<f64> = topology.nodes.iter().map(|members| sum(members, &devices)).collect();
+        let zones = topology.zones.iter().map(|members| sum(members, &nodes)).collect();
+        Self { zones, nodes, devices }
+    }
 }
 
-fn divide(topology: &Topology, shape: Shape, rounding: &Rounding<'_>) -> Shares {
-    let load = |devices: &[usize]| match rounding {
-        Rounding::None => 0,
-        Rounding::Whole { loads } => devices.iter().map(|&device| loads[device]).sum::<usize>(),
-    };
-    let level = |total: f64, rooms: &[Room], loads: Vec<usize>| {
-        let shares = within_bounds(total, rooms, shape.partitions);
-        match rounding {
-            Rounding::None => shares,
-            Rounding::Whole { .. } => round(total, &shares, &loads),
-        }
-    };
-    let node_loads: Vec<usize> = topology.nodes.iter().map(|devices| load(devices)).collect();
-    let zone_loads =
-        topology.zones.iter().map(|nodes| nodes.iter().map(|&node| node_loads[node]).sum()).collect();
+fn divide(topology: &Topology, shape: Shape) -> Shares {
     let total = real(shape.partitions * shape.replicas);
-    let zones = level(total, &topology.zone_rooms(), zone_loads);
+    descend(topology, total, &|total, rooms, _| {
+        let weights: Vec<f64> = rooms.iter().map(|room| weight(room.weight)).collect();
+        proportional(total, &weights, &limits(total, rooms, shape.partitions))
+    })
+}
+
+/// Divides a domain's replicas among its members: the total, the members' rooms, and a way to take the members' values
+/// out of some [`Shares`].
+type Level<'a> = dyn Fn(f64, &[Room], &dyn Fn(&Shares) -> Vec<f64>) -> Vec<f64> + 'a;
+
+/// Goes down the tree of failure domains and divides at each step.
+fn descend(topology: &Topology, total: f64, level: &Level<'_>) -> Shares {
+    let pick = |members: &[usize], of: &[f64]| members.iter().map(|&member| of[member]).collect::<Vec<_>>();
+    let zones = level(total, &topology.zone_rooms(), &|shares| shares.zones.clone());
     let mut nodes = vec![0.0; topology.nodes.len()];
     let mut devices = vec![0.0; topology.devices.len()];
     for (zone, members) in topology.zones.iter().enumerate() {
-        let loads = members.iter().map(|&node| node_loads[node]).collect();
-        let shares = level(zones[zone], &topology.node_rooms(zone), loads);
+        let shares = level(zones[zone], &topology.node_rooms(zone), &|shares| pick(members, &shares.nodes));
         for (&node, share) in members.iter().zip(shares) {
             nodes[node] = share;
             let members = &topology.nodes[node];
-            let loads = members.iter().map(|&device| load(&[device])).collect();
-            let shares = level(share, &topology.device_rooms(node), loads);
+            let shares = level(share, &topology.device_rooms(node), &|shares| pick(members, &shares.devices));
             for (&device, share) in members.iter().zip(shares) {
                 devices[device] = share;
             }
@@ -96,9 +108,9 @@ fn divide(topology: &Topology, shape: Shape, rounding: &Rounding<'_>) -> Shares 
     Shares { zones, nodes, devices }
 }
 
-/// Divides `total` replicas of a domain among its members by weight, within what an even spread of each partition's
-/// replicas leaves to each of them.
-fn within_bounds(total: f64, rooms: &[Room], partitions: usize) -> Vec<f64> {
+/// The fewest and the most replicas that each member of a domain holds when the domain holds `total` and the replicas
+/// of each single partition are spread evenly. Whole when `total` is.
+fn limits(total: f64, rooms: &[Room], partitions: usize) -> Vec<(f64, f64)> {
     // Some partitions have `count` replicas in this domain, `rich` of them one more.
     let partitions = real(partitions);
     let count = (total / partitions + EPSILON).floor();
@@ -106,13 +118,11 @@ fn within_bounds(total: f64, rooms: &[Room], partitions: usize) -> Vec<f64> {
     let poor = partitions - rich;
     let count = whole(count);
     let limit = |poor_count: usize, rich_count: usize| poor * real(poor_count) + rich * real(rich_count);
-    let limits: Vec<(f64, f64)> = spread(count, rooms)
+    spread(count, rooms)
         .into_iter()
         .zip(spread(count + 1, rooms))
         .map(|(base, more)| (limit(base.low, more.low), limit(base.high, more.high)))
-        .collect();
-    let weights: Vec<f64> = rooms.iter().map(|room| weight(room.weight)).collect();
-    proportional(total, &weights, &limits)
+        .collect()
 }
 
 /// Divides `total` in proportion to `weights`, none below or above its limits. The limits allow it.
@@ -147,18 +157,28 @@ fn proportional(total: f64, weights: &[f64], limits: &[(f64, f64)]) -> Vec<f64> 
     }
 }
 
-/// Rounds shares to whole numbers with the whole sum `total`: the largest remainders up.
-fn round(total: f64, shares: &[f64], loads: &[usize]) -> Vec<f64> {
-    let mut rounded: Vec<f64> = shares.iter().map(|share| (share + EPSILON).floor()).collect();
-    let missing = whole((total - rounded.iter().sum::<f64>()).round().max(0.0));
-    // In steps of epsilon, so that equals are equal in spite of floating point.
-    let remainder = |member: usize| whole(((shares[member] - rounded[member]).max(0.0) / EPSILON).round());
-    // Between equals, whoever has been rounded up before stays so, and nothing moves for rounding's sake.
-    let surplus = |member: usize| loads[member].saturating_sub(whole(rounded[member]));
-    let mut ranking: Vec<usize> = (0..shares.len()).collect();
-    ranking.sort_by_cached_key(|&member| (Reverse((remainder(member), surplus(member))), member));
-    for member in ranking.into_iter().take(missing) {
-        rounded[member] += 1.0;
+/// Whole numbers near `shares`, within `limits`, that add up to `total`: `start`, plus and minus one where that comes
+/// closest, until the sum is right. Between equals, `loads` decide: nothing moves for rounding's sake.
+fn round(total: f64, shares: &[f64], start: Vec<f64>, limits: &[(f64, f64)], loads: &[f64]) -> Vec<f64> {
+    let mut rounded = start;
+    let mut missing = (total - rounded.iter().sum::<f64>()).round();
+    while missing != 0.0 {
+        let sign = missing.signum();
+        let has_room = |member: &usize| {
+            let (low, high) = limits[*member];
+            let next = rounded[*member] + sign;
+            low <= next && next <= high
+        };
+        // In steps of epsilon, so that equals are equal in spite of floating point.
+        let lack = |member: usize| (sign * (shares[member] - rounded[member]) / EPSILON).round();
+        let surplus = |member: usize| sign * (loads[member] - rounded[member]);
+        let rank = |one: &usize, other: &usize| {
+            let by_lack = lack(*one).total_cmp(&lack(*other));
+            by_lack.then(surplus(*one).total_cmp(&surplus(*other))).then(other.cmp(one))
+        };
+        let Some(best) = (0..shares.len()).filter(has_room).max_by(rank) else { break };
+        rounded[best] += sign;
+        missing -= sign;
     }
     rounded
 }
@@ -204,10 +224,25 @@ mod tests {
         check(90.0, &[0.0, 1.0, 8.0], &[(10.0, 100.0), open, open], &[10.0, 80.0 / 9.0, 640.0 / 9.0]);
     }
 
+    #[track_caller]
+    fn check_round(total: f64, shares: &[f64], loads: &[f64], expected: &[f64]) {
+        let floors = shares.iter().map(|share| share.floor()).collect();
+        let limits = vec![(0.0, f64::INFINITY); shares.len()];
+        assert_eq!(round(total, shares, floors, &limits, loads), expected);
+    }
+
     #[test]
     fn rounding_keeps_the_sum_and_prefers_who_holds_more() {
-        assert_eq!(round(4.0, &[4.0 / 3.0, 4.0 / 3.0, 4.0 / 3.0], &[1, 2, 1]), [1.0, 2.0, 1.0]);
-        assert_eq!(round(5.0, &[1.7, 1.6, 1.7], &[9, 9, 9]), [2.0, 1.0, 2.0]);
-        assert_eq!(round(7.0, &[5.5, 1.5], &[5, 2]), [5.0, 2.0]);
+        let third = 4.0 / 3.0;
+        check_round(4.0, &[third, third, third], &[1.0, 2.0, 1.0], &[1.0, 2.0, 1.0]);
+        check_round(5.0, &[1.7, 1.6, 1.7], &[9.0, 9.0, 9.0], &[2.0, 1.0, 2.0]);
+        check_round(7.0, &[5.5, 1.5], &[5.0, 2.0], &[5.0, 2.0]);
+    }
+
+    #[test]
+    fn rounding_keeps_within_limits() {
+        let limits = [(0.0, 3.0), (2.0, 9.0), (0.0, 9.0)];
+        assert_eq!(round(9.0, &[3.0, 2.4, 3.6], vec![3.0, 2.0, 3.0], &limits, &[0.0; 3]), [3.0, 2.0, 4.0]);
+        assert_eq!(round(8.0, &[3.0, 2.0, 3.0], vec![3.0, 2.0, 4.0], &limits, &[0.0; 3]), [3.0, 2.0, 3.0]);
     }
 }
