@@ -1,1 +1,20 @@
+//! The front: two dialects over one store.
+//!
+//! Reading order: [`server`] and `connection` carry bytes, [`gateway`] and `route` choose the dialect,
+//! [`dialect`] is the corridor that every request walks through, and the dialects translate: [`s3`].
+//!
+//! **Invariant:** a dialect holds no state of objects, and reaches the store through a `Guarded` alone.
+//! **Invariant:** no clock and no random source but those that the [`gateway`] was given.
 
+pub mod body;
+mod connection;
+pub mod dialect;
+pub mod gateway;
+pub mod limits;
+pub mod request_id;
+mod route;
+pub mod s3;
+pub mod server;
+
+pub use gateway::{Gateway, Options};
+pub use server::serve;

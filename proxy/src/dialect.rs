@@ -1,0 +1,170 @@
+//! What a dialect is, and the corridor that every request walks through.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use martlet_auth::{Guarded, Identity};
+use martlet_model::{Error, Store};
+
+use crate::body::RequestBody;
+use crate::request_id::RequestId;
+use crate::server::Presence;
+
+/// A grammar of requests and answers: Swift's or S3's.
+///
+/// A dialect translates. It holds no state of objects, and reaches the store through a [`Guarded`] alone.
+pub trait Dialect: fmt::Debug + Send + Sync + 'static {
+    /// One variant an operation, with every header and query flag already typed.
+    type Command: fmt::Debug + Send;
+    /// Why a request isn't carried out.
+    type Refusal: From<Error> + Send;
+
+    /// What the head asks for. Pure: the same head gives the same command.
+    /// What is known and not offered is refused here, and never taken for another operation.
+    fn parse(&self, head: &Parts) -> Result<Self::Command, Self::Refusal>;
+
+    /// Who is asking: checks the signature or the token.
+    /// The body that it gives back fails on whatever in it isn't as was signed.
+    fn identify(
+        &self,
+        head: &Parts,
+        body: RequestBody,
+    ) -> impl Future<Output = Result<(Identity, RequestBody), Self::Refusal>> + Send;
+
+    /// Carries the command out. The only place that calls the store.
+    fn perform(
+        &self,
+        command: Self::Command,
+        body: RequestBody,
+        store: &Guarded,
+        about: &About,
+    ) -> impl Future<Output = Result<Response, Self::Refusal>> + Send;
+
+    /// Total: from a refusal to status, code and body.
+    /// What isn't the client's business is logged here, once, with the request's id.
+    fn refuse(&self, refusal: Self::Refusal, about: &About) -> Response;
+
+    /// The header under which every answer tells the request's id.
+    fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue);
+}
+
+/// A request on its way to an answer; there always is one.
+pub(crate) type Answering = Detachable<Result<Response, Infallible>>;
+
+/// What answers and log lines say about a request.
+#[derive(Debug)]
+pub struct About {
+    pub id: RequestId,
+    pub head: Parts,
+}
+
+/// The corridor: parse, identify, perform, or refuse.
+///
+/// When the future is dropped because the client hung up, the work goes on without it:
+/// the body then ends in an error, which stops an upload; a commit that has begun is finished.
+///
+/// `presence` is held until the work is done.
+pub(crate) fn serve<D: Dialect>(
+    dialect: Arc<D>,
+    store: Arc<dyn Store>,
+    about: About,
+    body: RequestBody,
+    presence: Presence,
+) -> Answering {
+    Detachable::new(async move {
+        let attempt = AssertUnwindSafe(attempt(&*dialect, store, body, &about)).catch_unwind().await;
+        let outcome = attempt.unwrap_or_else(|panic| Err(Error::Internal(told(&*panic).into()).into()));
+        let mut response = outcome.unwrap_or_else(|refusal| dialect.refuse(refusal, &about));
+        let (name, value) = dialect.id_header(about.id);
+        response.headers_mut().insert(name, value);
+        drop(presence);
+        Ok(response)
+    })
+}
+
+async fn attempt<D: Dialect>(
+    dialect: &D,
+    store: Arc<dyn Store>,
+    body: RequestBody,
+    about: &About,
+) -> Result<Response, D::Refusal> {
+    let command = dialect.parse(&about.head)?;
+    let (identity, body) = dialect.identify(&about.head, body).await?;
+    let store = Guarded::new(store, identity);
+    dialect.perform(command, body, &store, about).await
+}
+
+/// What a panic said.
+fn told(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a handler panicked: {}", text.unwrap_or_default())
+}
+
+/// A future that is finished in the background when whoever waits for it goes away.
+/// Without that it costs one allocation, where a task of its own costs two switches.
+pub(crate) struct Detachable<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+
+impl<T: Send + 'static> Detachable<T> {
+    fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+}
+
+impl<T: Send + 'static> Future for Detachable<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let outcome = work.as_mut().poll(context);
+        if outcome.is_ready() {
+            self.0 = None;
+        }
+        outcome
+    }
+}
+
+impl<T: Send + 'static> Drop for Detachable<T> {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(work);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_on_when_nobody_waits_for_it() {
+        let (go, gone) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let mut work = Detachable::new(async move {
+            gone.await.unwrap();
+            tell.send("committed").unwrap();
+        });
+        assert!((&mut work).now_or_never().is_none());
+        drop(work);
+        go.send(()).unwrap();
+        assert_eq!(told.await, Ok("committed"));
+    }
+
+    #[tokio::test]
+    async fn finished_work_is_not_begun_again() {
+        assert_eq!(Detachable::new(async { 1 }).await, 1);
+    }
+}

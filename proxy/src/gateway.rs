@@ -1,0 +1,64 @@
+//! The gateway: a store, and the dialects in front of it.
+
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use martlet_auth::Users;
+use martlet_model::{Clock, Store};
+
+use crate::body::RequestBody;
+use crate::dialect::{self, About, Answering};
+use crate::request_id::RequestIds;
+use crate::route::{Route, Routes};
+use crate::s3::S3;
+use crate::s3::host::VirtualHosts;
+use crate::server::Presence;
+
+/// What the gateway can't know by itself.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The region that S3 requests are signed for, and that buckets are in.
+    pub region: String,
+    /// Domains whose subdomains are buckets, without a leading dot: with `s3.example`, `Host: box.s3.example` is `box`.
+    pub virtual_host_suffixes: Vec<String>,
+    /// A random number of this process, from which request ids are made.
+    pub request_id_seed: u64,
+}
+
+/// Both dialects over one store.
+#[derive(Debug)]
+pub struct Gateway {
+    store: Arc<dyn Store>,
+    routes: Routes,
+    s3: Arc<S3>,
+    ids: RequestIds,
+}
+
+impl Gateway {
+    pub fn new(
+        store: Arc<dyn Store>,
+        users: Arc<dyn Users>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Self {
+        let Options { region, virtual_host_suffixes, request_id_seed } = options;
+        let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
+        Self {
+            store,
+            routes: Routes::new(virtual_hosts.clone()),
+            s3: Arc::new(S3::new(users, clock, region, virtual_hosts)),
+            ids: RequestIds::new(request_id_seed),
+        }
+    }
+
+    /// The answer to a request; `presence` is held until the work is done, also when the client hangs up.
+    pub(crate) fn answer(&self, request: Request<Incoming>, presence: Presence) -> Answering {
+        let (head, incoming) = request.into_parts();
+        let about = About { id: self.ids.next(), head };
+        let (store, body) = (self.store.clone(), RequestBody::received(incoming));
+        match self.routes.route(&about.head) {
+            Route::S3 | Route::Swift => dialect::serve(self.s3.clone(), store, about, body, presence),
+        }
+    }
+}

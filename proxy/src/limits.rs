@@ -1,0 +1,36 @@
+//! The limits of the front. Each has a name and a unit; those of the model are in [`martlet_model::limits`].
+
+use std::time::Duration;
+
+/// The largest request head, request line included; beyond it the answer is 431.
+/// Swift allows 90 metadata items of 4096 bytes in sum, S3 keys of 1024 bytes: three bytes each when encoded.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// How long a client may take for a request's head, or be silent between two requests.
+pub const HEAD_DURATION_MAX: Duration = Duration::from_mins(1);
+
+/// How long a body may stand still while it is received.
+pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client may refuse to take what is sent to it.
+pub const WRITE_PAUSE_MAX: Duration = Duration::from_mins(1);
+
+/// How much of a body that nobody wants is taken off the connection after the answer, so that the client reads it:
+/// closing with unread bytes would reset the connection under the answer.
+pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// And how long that may last.
+pub const LINGER_DURATION_MAX: Duration = Duration::from_secs(5);
+
+/// Connections served at once; further ones wait to be accepted.
+pub const CONNECTIONS_COUNT_MAX: usize = 16 * 1024;
+
+/// The pause after a connection couldn't be accepted, e.g. for want of file descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a shutdown waits for what is in flight.
+pub const SHUTDOWN_DURATION_MAX: Duration = Duration::from_secs(30);
+
+/// How much of a connection's input is buffered.
+pub const READ_BUFFER_BYTES_MAX: usize = 256 * 1024;
+const _: () = assert!(HEAD_BYTES_MAX <= READ_BUFFER_BYTES_MAX);

@@ -1,0 +1,365 @@
+//! Request headers, typed. Of `x-amz-*` there is an allow-list: what no operation has taken is refused.
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE,
+    EXPIRES, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
+use http::{HeaderMap, HeaderValue};
+use martlet_model::metadata::MetadataError;
+use martlet_model::{
+    ByteRange, Conditions, ETagStyle, Error, Match, Md5, ObjectMetadata, Timestamp, UserMetadata,
+};
+
+use super::checksum::{Algorithm, Checksum};
+use super::refusal::Refusal;
+
+/// S3's limit on user metadata: names and values together.
+pub(super) const USER_METADATA_S3_BYTES_MAX: usize = 2048;
+
+const AMZ_PREFIX: &str = "x-amz-";
+const META_PREFIX: &str = "x-amz-meta-";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
+
+/// These say nothing that an operation would have to heed: the signature's own, and who programmed the client.
+const AMZ_OF_EVERY_REQUEST: [&str; 4] =
+    ["x-amz-date", "x-amz-content-sha256", "x-amz-user-agent", "x-amz-security-token"];
+
+/// What a body must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Integrity {
+    /// `Content-MD5`
+    pub(super) md5: Option<Md5>,
+    /// `x-amz-checksum-*`
+    pub(super) checksum: Option<Checksum>,
+}
+
+/// The headers of a request, and which of the `x-amz-*` nobody has taken yet.
+#[derive(Debug)]
+pub(super) struct Headers<'a> {
+    all: &'a HeaderMap,
+    untaken: Vec<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    pub(super) fn new(all: &'a HeaderMap) -> Self {
+        let untaken = all.keys().map(HeaderName::as_str);
+        let untaken = untaken.filter(|name| name.starts_with(AMZ_PREFIX));
+        let untaken = untaken.filter(|name| !AMZ_OF_EVERY_REQUEST.contains(name));
+        Self { all, untaken: untaken.collect() }
+    }
+
+    /// Takes an `x-amz-*` header; one that is there twice has no meaning.
+    pub(super) fn take(&mut self, name: &'static str) -> Result<Option<&'a str>, Refusal> {
+        let Some(at) = self.untaken.iter().position(|untaken| *untaken == name) else { return Ok(None) };
+        self.untaken.swap_remove(at);
+        let mut values = self.all.get_all(name).iter();
+        let value = values.next().map(HeaderValue::to_str);
+        match (value, values.next()) {
+            (None, _) => Ok(None),
+            (Some(Ok(value)), None) => Ok(Some(value)),
+            (Some(Ok(_)), Some(_)) => Err(Refusal::argument(name, "it is there more than once")),
+            (Some(Err(_)), _) => Err(Refusal::argument(name, "it is not text")),
+        }
+    }
+
+    /// Takes a header of which one value is offered, whatever it would mean otherwise.
+    pub(super) fn take_only(&mut self, name: &'static str, offered: &str) -> Result<(), Refusal> {
+        match self.take(name)? {
+            None => Ok(()),
+            Some(value) if value.eq_ignore_ascii_case(offered) => Ok(()),
+            Some(value) => Err(Refusal::NotOffered(format!("{name}: {value}"))),
+        }
+    }
+
+    /// Refuses whatever is left: it would have had a meaning.
+    pub(super) fn check_nothing_left(&self) -> Result<(), Refusal> {
+        match self.untaken.first() {
+            None => Ok(()),
+            Some(name) => Err(Refusal::NotOffered(format!("the header {name}"))),
+        }
+    }
+
+    /// What the body must be.
+    pub(super) fn take_integrity(&mut self) -> Result<Integrity, Refusal> {
+        Ok(Integrity { md5: self.content_md5()?, checksum: self.take_checksum()? })
+    }
+
+    pub(super) fn content_md5(&self) -> Result<Option<Md5>, Refusal> {
+        let Some(value) = self.all.get("content-md5") else { return Ok(None) };
+        let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        digest.map(|digest| Some(Md5(digest))).ok_or(Refusal::InvalidDigest)
+    }
+
+    fn take_checksum(&mut self) -> Result<Option<Checksum>, Refusal> {
+        let mut found = None;
+        for algorithm in Algorithm::ALL {
+            let Some(text) = self.take(algorithm.header())? else { continue };
+            let checksum = Checksum::parse(algorithm, text)
+                .ok_or(Refusal::Request("the value of an x-amz-checksum header is not valid"))?;
+            if found.replace(checksum).is_some() {
+                return Err(Refusal::Request("there is more than one x-amz-checksum header"));
+            }
+        }
+        let Some(name) = self.take(SDK_ALGORITHM)? else { return Ok(found) };
+        match (Algorithm::parse(name), &found) {
+            (None, _) => Err(Refusal::NotOffered(format!("the checksum algorithm {name}"))),
+            (Some(algorithm), Some(checksum)) if checksum.algorithm == algorithm => Ok(found),
+            (Some(_), Some(_)) => {
+                Err(Refusal::Request("x-amz-sdk-checksum-algorithm names another checksum"))
+            }
+            // The checksum would come in a trailer, or was forgotten.
+            (Some(_), None) => Err(Refusal::Request("x-amz-sdk-checksum-algorithm is there without one")),
+        }
+    }
+
+    /// What a writer says about an object, and about who may see it: the owner alone.
+    pub(super) fn take_metadata(&mut self) -> Result<ObjectMetadata, Refusal> {
+        self.take_only("x-amz-acl", "private")?;
+        self.take_only("x-amz-storage-class", "STANDARD")?;
+        let content_encoding = self.text(&CONTENT_ENCODING, "content-encoding")?;
+        if content_encoding.as_deref().is_some_and(|encoding| encoding.contains("aws-chunked")) {
+            return Err(Refusal::NotOffered("the content encoding aws-chunked".to_owned()));
+        }
+        if self.all.contains_key(CONTENT_RANGE) {
+            return Err(Refusal::NotOffered("writing a part of an object".to_owned()));
+        }
+        Ok(ObjectMetadata {
+            content_type: self.text(&CONTENT_TYPE, "content-type")?,
+            content_encoding,
+            content_disposition: self.text(&CONTENT_DISPOSITION, "content-disposition")?,
+            content_language: self.text(&CONTENT_LANGUAGE, "content-language")?,
+            cache_control: self.text(&CACHE_CONTROL, "cache-control")?,
+            expires: self.text(&EXPIRES, "expires")?,
+            user: self.take_user_metadata()?,
+        })
+    }
+
+    fn take_user_metadata(&mut self) -> Result<UserMetadata, Refusal> {
+        let mut items = Vec::new();
+        let mut bytes_all = 0;
+        let (ours, others) =
+            self.untaken.drain(..).partition::<Vec<_>, _>(|name| name.starts_with(META_PREFIX));
+        self.untaken = others;
+        for full in ours {
+            let name = &full[META_PREFIX.len()..];
+            let values: Vec<&[u8]> = self.all.get_all(full).iter().map(HeaderValue::as_bytes).collect();
+            let value = String::from_utf8(values.join(&b","[..]))
+                .map_err(|_| Refusal::argument("x-amz-meta-*", "it is not valid UTF-8"))?;
+            if name.is_empty() {
+                return Err(Refusal::argument("x-amz-meta-*", "it has no name"));
+            }
+            bytes_all += name.len() + value.len();
+            items.push((name.to_owned(), value));
+        }
+        if bytes_all > USER_METADATA_S3_BYTES_MAX {
+            return Err(Error::from(MetadataError::TooLarge { bytes: bytes_all }).into());
+        }
+        UserMetadata::collect(items).map_err(|error| Error::from(error).into())
+    }
+
+    /// A header's value as text; of several, all, with commas between.
+    fn text(&self, name: &HeaderName, label: &'static str) -> Result<Option<String>, Refusal> {
+        let values: Vec<&[u8]> = self.all.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let text = String::from_utf8(values.join(&b", "[..]));
+        text.map(Some).map_err(|_| Refusal::argument(label, "it is not valid UTF-8"))
+    }
+
+    /// The conditions of a read.
+    pub(super) fn read_conditions(&self) -> Result<Conditions, Refusal> {
+        Ok(Conditions {
+            style: ETagStyle::S3,
+            if_match: self.matching(&IF_MATCH, "if-match")?,
+            if_none_match: self.matching(&IF_NONE_MATCH, "if-none-match")?,
+            if_modified_since: self.date(&IF_MODIFIED_SINCE),
+            if_unmodified_since: self.date(&IF_UNMODIFIED_SINCE),
+        })
+    }
+
+    /// The conditions of a write. A date can't be one for S3: it is refused rather than ignored.
+    pub(super) fn write_conditions(&self) -> Result<Conditions, Refusal> {
+        for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
+            if self.all.contains_key(&name) {
+                return Err(Refusal::NotOffered(format!("{name} on a write")));
+            }
+        }
+        self.read_conditions()
+    }
+
+    /// Refuses every condition, on operations that can't heed one.
+    pub(super) fn refuse_conditions(&self) -> Result<(), Refusal> {
+        for name in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
+            if self.all.contains_key(&name) {
+                return Err(Refusal::NotOffered(format!("{name} on this operation")));
+            }
+        }
+        Ok(())
+    }
+
+    fn matching(&self, name: &HeaderName, label: &'static str) -> Result<Match, Refusal> {
+        match self.text(name, label)? {
+            None => Ok(Match::Unset),
+            Some(text) => parse_match(&text).ok_or(Refusal::argument(label, "it is not a list of ETags")),
+        }
+    }
+
+    /// A date that isn't one is no condition (RFC 9110, section 13.1.3).
+    fn date(&self, name: &HeaderName) -> Option<Timestamp> {
+        let date = httpdate::parse_http_date(self.all.get(name)?.to_str().ok()?).ok()?;
+        let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_micros(since.as_secs().checked_mul(1_000_000)?))
+    }
+
+    /// The range of a read. What isn't one range of bytes is no range: all of the object is the answer.
+    /// So it is where `If-Range` asks for a check first, as RFC 9110, section 14.2, allows.
+    pub(super) fn range(&self) -> Option<ByteRange> {
+        if self.all.contains_key(IF_RANGE) {
+            return None;
+        }
+        parse_range(self.all.get(RANGE)?.to_str().ok()?)
+    }
+}
+
+/// Reads `*`, or ETags with or without quotes and weakness marks.
+fn parse_match(text: &str) -> Option<Match> {
+    let text = text.trim();
+    if text == "*" {
+        return Some(Match::Any);
+    }
+    let tag = |tag: &str| {
+        let tag = tag.trim();
+        let tag = tag.strip_prefix("W/").unwrap_or(tag);
+        let inner = match tag.strip_prefix('"') {
+            Some(rest) => rest.strip_suffix('"')?,
+            None => tag,
+        };
+        (!inner.contains('"')).then(|| inner.to_owned())
+    };
+    text.split(',').map(tag).collect::<Option<Vec<_>>>().map(Match::OneOf)
+}
+
+/// Reads `bytes=first-last`, `bytes=first-` and `bytes=-count`.
+fn parse_range(text: &str) -> Option<ByteRange> {
+    let (unit, range) = text.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (first, last) = range.trim().split_once('-')?;
+    match (first, last) {
+        ("", count) => Some(ByteRange::Last(number(count)?)),
+        (first, "") => Some(ByteRange::From(number(first)?)),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(ByteRange::Between { first, last })
+        }
+    }
+}
+
+/// Digits; a number beyond all sizes is as good as the largest.
+fn number(digits: &str) -> Option<u64> {
+    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let check = |text, expected| assert_eq!(parse_range(text), expected, "{text}");
+        check("bytes=0-9", Some(ByteRange::Between { first: 0, last: 9 }));
+        check("bytes=5-", Some(ByteRange::From(5)));
+        check("Bytes = -5", Some(ByteRange::Last(5)));
+        check("bytes=99999999999999999999-", Some(ByteRange::From(u64::MAX)));
+        for text in
+            ["bytes=9-0", "bytes=-", "bytes=", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "bytes=+1-2"]
+        {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn etags() {
+        let check = |text, expected: &[&str]| {
+            let expected = expected.iter().map(|tag| (*tag).to_owned()).collect();
+            assert_eq!(parse_match(text), Some(Match::OneOf(expected)), "{text}");
+        };
+        assert_eq!(parse_match(" * "), Some(Match::Any));
+        check("\"a\"", &["a"]);
+        check("a", &["a"]);
+        check("\"a\", W/\"b\",c", &["a", "b", "c"]);
+        assert_eq!(parse_match("\"a"), None);
+    }
+
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = headers.iter();
+        pairs.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn what_nobody_takes_is_refused() {
+        let all = map(&[("x-amz-date", "x"), ("x-amz-acl", "private"), ("x-amz-tagging", "a=b")]);
+        let mut headers = Headers::new(&all);
+        headers.take_metadata().unwrap();
+        assert!(
+            matches!(headers.check_nothing_left(), Err(Refusal::NotOffered(what)) if what.contains("x-amz-tagging"))
+        );
+    }
+
+    #[test]
+    fn another_acl_or_storage_class_is_not_offered() {
+        for headers in [[("x-amz-acl", "public-read")], [("x-amz-storage-class", "GLACIER")]] {
+            let all = map(&headers);
+            assert!(matches!(Headers::new(&all).take_metadata(), Err(Refusal::NotOffered(_))));
+        }
+    }
+
+    #[test]
+    fn user_metadata_is_bounded() {
+        let long: &'static str = "x".repeat(USER_METADATA_S3_BYTES_MAX).leak();
+        let all = map(&[("x-amz-meta-a", long)]);
+        assert!(matches!(
+            Headers::new(&all).take_metadata(),
+            Err(Refusal::Store(Error::Metadata(MetadataError::TooLarge { .. })))
+        ));
+        let all = map(&[("x-amz-meta-a", "1"), ("x-amz-meta-empty", "")]);
+        let metadata = Headers::new(&all).take_metadata().unwrap();
+        assert_eq!(metadata.user.iter().collect::<Vec<_>>(), [("a", "1"), ("empty", "")]);
+    }
+
+    #[track_caller]
+    fn check_integrity(headers: &[(&'static str, &'static str)], right: bool) {
+        let all = map(headers);
+        let outcome = Headers::new(&all).take_integrity();
+        assert_eq!(outcome.is_ok(), right, "{outcome:?}");
+    }
+
+    #[test]
+    fn checksums_are_read_strictly() {
+        check_integrity(
+            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-sdk-checksum-algorithm", "CRC32")],
+            true,
+        );
+        check_integrity(&[("x-amz-checksum-crc32", "y/Q5Jg==")], true);
+        check_integrity(&[("x-amz-sdk-checksum-algorithm", "CRC32")], false);
+        check_integrity(
+            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-sdk-checksum-algorithm", "SHA1")],
+            false,
+        );
+        check_integrity(
+            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-crc32c", "4waSgw==")],
+            false,
+        );
+        check_integrity(&[("x-amz-checksum-crc32", "nonsense")], false);
+        check_integrity(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")], true);
+        check_integrity(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg")], false);
+        check_integrity(&[("content-md5", "AAAA")], false);
+    }
+}

@@ -1,0 +1,266 @@
+//! Listing objects and uploads.
+
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use martlet_model::{
+    ListEntry, ListQuery, ObjectEntry, ObjectStore as _, Page, UploadEntry, UploadId, UploadQuery,
+    UploadStore as _,
+};
+
+use super::query::Query;
+use super::refusal::Refusal;
+use super::xml::Writer;
+use super::{Scene, answer};
+
+/// The most entries of one page.
+const PAGE_MAX: usize = 1000;
+
+/// `ListObjects` and `ListObjectsV2`.
+#[derive(Debug)]
+pub(super) struct ListObjects {
+    prefix: String,
+    delimiter: String,
+    limit: usize,
+    encoding: Encoding,
+    start: Start,
+}
+
+/// Where a page begins, as each version has it.
+#[derive(Debug)]
+enum Start {
+    V1 { marker: String },
+    V2 { start_after: String, token: Option<String>, fetch_owner: bool },
+}
+
+#[derive(Debug)]
+pub(super) struct ListUploads {
+    prefix: String,
+    limit: usize,
+    encoding: Encoding,
+    key_marker: String,
+    upload_marker: String,
+}
+
+/// How names are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Plain,
+    Url,
+}
+
+impl ListObjects {
+    pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
+        let start = match query.take("list-type")?.as_deref() {
+            Some("2") => Start::V2 {
+                start_after: query.take_text("start-after")?,
+                token: query.take("continuation-token")?,
+                fetch_owner: query.take("fetch-owner")?.is_some_and(|value| value == "true"),
+            },
+            Some(_) => return Err(Refusal::argument("list-type", "it is not 2")),
+            None => Start::V1 { marker: query.take_text("marker")? },
+        };
+        Ok(Self {
+            prefix: query.take_text("prefix")?,
+            delimiter: query.take_text("delimiter")?,
+            limit: query.take_count("max-keys", PAGE_MAX)?,
+            encoding: Encoding::take(query)?,
+            start,
+        })
+    }
+
+    fn query(&self) -> Result<ListQuery, Refusal> {
+        let marker = match &self.start {
+            Start::V1 { marker } => bytes_unless_empty(marker),
+            Start::V2 { token: Some(token), .. } => Some(decode_token(token)?),
+            Start::V2 { start_after, token: None, .. } => bytes_unless_empty(start_after),
+        };
+        Ok(ListQuery {
+            prefix: Bytes::copy_from_slice(self.prefix.as_bytes()),
+            delimiter: bytes_unless_empty(&self.delimiter),
+            marker,
+            ..ListQuery::all(self.limit)
+        })
+    }
+}
+
+impl ListUploads {
+    pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
+        Ok(Self {
+            prefix: query.take_text("prefix")?,
+            limit: query.take_count("max-uploads", PAGE_MAX)?,
+            encoding: Encoding::take(query)?,
+            key_marker: query.take_text("key-marker")?,
+            upload_marker: query.take_text("upload-id-marker")?,
+        })
+    }
+
+    /// An upload marker has a meaning only beside a key marker.
+    fn query(&self) -> Result<UploadQuery, Refusal> {
+        let after = match bytes_unless_empty(&self.key_marker) {
+            None => None,
+            Some(key) if self.upload_marker.is_empty() => Some((key, None)),
+            Some(key) => match UploadId::from_hex(&self.upload_marker) {
+                Some(upload) => Some((key, Some(upload))),
+                None => return Err(Refusal::argument("upload-id-marker", "it is not the id of an upload")),
+            },
+        };
+        Ok(UploadQuery { prefix: Bytes::copy_from_slice(self.prefix.as_bytes()), after, limit: self.limit })
+    }
+}
+
+impl Encoding {
+    fn take(query: &mut Query<'_>) -> Result<Self, Refusal> {
+        match query.take("encoding-type")?.as_deref() {
+            None | Some("") => Ok(Self::Plain),
+            Some("url") => Ok(Self::Url),
+            Some(_) => Err(Refusal::argument("encoding-type", "it is not url")),
+        }
+    }
+
+    fn write(self, xml: &mut Writer, element: &str, name: &[u8]) {
+        match self {
+            // Names are UTF-8; a common prefix may end within a character when the delimiter does.
+            Self::Plain => xml.text(element, &String::from_utf8_lossy(name)),
+            Self::Url => xml.word(element, answer::url_encoded(name)),
+        };
+    }
+}
+
+impl Scene<'_> {
+    pub(super) async fn list_objects(&self, list: &ListObjects) -> Result<Response, Refusal> {
+        let page = self.store.list(self.container, &list.query()?).await?;
+        let mut xml = Writer::new("ListBucketResult");
+        xml.text("Name", self.container.name.as_str());
+        list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
+        if !list.delimiter.is_empty() {
+            list.encoding.write(&mut xml, "Delimiter", list.delimiter.as_bytes());
+        }
+        xml.word("MaxKeys", list.limit);
+        if list.encoding == Encoding::Url {
+            xml.word("EncodingType", "url");
+        }
+        // A page of no entries is said to be the last: its reader could never get on.
+        let next = page.next.as_ref().filter(|_| list.limit > 0);
+        xml.word("IsTruncated", next.is_some());
+        write_positions(&mut xml, list, &page, next);
+        let owner = self.owner_shown(&list.start);
+        for entry in &page.entries {
+            if let ListEntry::Item(object) = entry {
+                write_object(&mut xml, object, list.encoding, owner);
+            }
+        }
+        for entry in &page.entries {
+            if let ListEntry::Prefix(prefix) = entry {
+                xml.open("CommonPrefixes");
+                list.encoding.write(&mut xml, "Prefix", prefix);
+                xml.close("CommonPrefixes");
+            }
+        }
+        Ok(answer::xml(xml))
+    }
+
+    /// Version 1 always tells the owner, version 2 when it is asked to.
+    fn owner_shown(&self, start: &Start) -> Option<&str> {
+        match start {
+            Start::V2 { fetch_owner: false, .. } => None,
+            Start::V1 { .. } | Start::V2 { fetch_owner: true, .. } => Some(self.container.account.as_str()),
+        }
+    }
+
+    pub(super) async fn list_uploads(&self, list: &ListUploads) -> Result<Response, Refusal> {
+        let (uploads, more) = self.store.uploads(self.container, &list.query()?).await?;
+        let more = more && list.limit > 0;
+        let mut xml = Writer::new("ListMultipartUploadsResult");
+        xml.text("Bucket", self.container.name.as_str());
+        list.encoding.write(&mut xml, "KeyMarker", list.key_marker.as_bytes());
+        xml.text("UploadIdMarker", &list.upload_marker);
+        if let (true, Some(last)) = (more, uploads.last()) {
+            list.encoding.write(&mut xml, "NextKeyMarker", last.key.as_bytes());
+            xml.word("NextUploadIdMarker", last.id);
+        }
+        list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
+        if list.encoding == Encoding::Url {
+            xml.word("EncodingType", "url");
+        }
+        xml.word("MaxUploads", list.limit).word("IsTruncated", more);
+        for upload in &uploads {
+            self.write_upload(&mut xml, upload, list.encoding);
+        }
+        Ok(answer::xml(xml))
+    }
+
+    fn write_upload(&self, xml: &mut Writer, upload: &UploadEntry, encoding: Encoding) {
+        xml.open("Upload");
+        encoding.write(xml, "Key", upload.key.as_bytes());
+        xml.word("UploadId", upload.id);
+        self.write_people(xml);
+        xml.word("StorageClass", "STANDARD").word("Initiated", answer::iso_date(upload.initiated));
+        xml.close("Upload");
+    }
+
+    /// Who began an upload, and to whom it belongs: accounts have no finer owners.
+    pub(super) fn write_people(&self, xml: &mut Writer) {
+        for role in ["Initiator", "Owner"] {
+            write_owner(xml, role, self.container.account.as_str());
+        }
+    }
+}
+
+/// What tells the reader how to go on; the elements differ by version.
+fn write_positions(xml: &mut Writer, list: &ListObjects, page: &Page<ObjectEntry>, next: Option<&Bytes>) {
+    match &list.start {
+        Start::V1 { marker } => {
+            list.encoding.write(xml, "Marker", marker.as_bytes());
+            // Without a delimiter the reader takes the last key.
+            if let Some(next) = next.filter(|_| !list.delimiter.is_empty()) {
+                list.encoding.write(xml, "NextMarker", next);
+            }
+        }
+        Start::V2 { start_after, token, .. } => {
+            xml.word("KeyCount", page.entries.len());
+            if !start_after.is_empty() {
+                list.encoding.write(xml, "StartAfter", start_after.as_bytes());
+            }
+            if let Some(token) = token {
+                xml.text("ContinuationToken", token);
+            }
+            if let Some(next) = next {
+                xml.text("NextContinuationToken", &encode_token(next));
+            }
+        }
+    }
+}
+
+fn write_object(xml: &mut Writer, object: &ObjectEntry, encoding: Encoding, owner: Option<&str>) {
+    xml.open("Contents");
+    encoding.write(xml, "Key", object.key.as_bytes());
+    xml.word("LastModified", answer::iso_date(object.modified));
+    xml.text("ETag", &answer::quoted_etag(&object.content));
+    xml.word("Size", object.content.bytes);
+    if let Some(owner) = owner {
+        write_owner(xml, "Owner", owner);
+    }
+    xml.word("StorageClass", "STANDARD").close("Contents");
+}
+
+fn write_owner(xml: &mut Writer, role: &str, owner: &str) {
+    xml.open(role).text("ID", owner).text("DisplayName", owner).close(role);
+}
+
+/// A continuation token: the marker, in a form that survives every client.
+pub(super) fn encode_token(marker: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(marker)
+}
+
+pub(super) fn decode_token(token: &str) -> Result<Bytes, Refusal> {
+    match URL_SAFE_NO_PAD.decode(token) {
+        Ok(marker) if !marker.is_empty() => Ok(Bytes::from(marker)),
+        _ => Err(Refusal::argument("continuation-token", "it is not one that was given out")),
+    }
+}
+
+fn bytes_unless_empty(text: &str) -> Option<Bytes> {
+    (!text.is_empty()).then(|| Bytes::copy_from_slice(text.as_bytes()))
+}

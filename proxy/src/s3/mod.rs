@@ -1,0 +1,161 @@
+//! The S3 dialect.
+//!
+//! Reading order: [`command`] says what is offered and how it is told apart, `identify` who is asking;
+//! then one file for each kind of operation (`bucket`, `listing`, `object`, `delete_many`, `upload`);
+//! `refusal` and `answer` speak.
+
+mod answer;
+mod bucket;
+mod checksum;
+pub mod command;
+mod delete_many;
+mod headers;
+pub mod host;
+mod identify;
+mod listing;
+mod object;
+mod query;
+pub mod refusal;
+mod resource;
+mod upload;
+mod xml;
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use martlet_auth::sigv4::SigningKeys;
+use martlet_auth::{Guarded, Identity, Users};
+use martlet_model::{
+    Clock, ContainerId, ContainerName, ContainerStore as _, Error, Noun, ObjectId, ObjectKey,
+};
+
+use crate::body::RequestBody;
+use crate::dialect::{About, Dialect};
+use crate::request_id::RequestId;
+use command::{Command, Operation};
+use host::VirtualHosts;
+use refusal::Refusal;
+use upload::PartsPage;
+
+/// The S3 dialect, with what it needs to know who is asking and where it is.
+#[derive(Debug)]
+pub struct S3 {
+    users: Arc<dyn Users>,
+    clock: Arc<dyn Clock>,
+    region: String,
+    virtual_hosts: VirtualHosts,
+    signing_keys: SigningKeys,
+}
+
+impl S3 {
+    pub fn new(
+        users: Arc<dyn Users>,
+        clock: Arc<dyn Clock>,
+        region: String,
+        virtual_hosts: VirtualHosts,
+    ) -> Self {
+        Self { users, clock, region, virtual_hosts, signing_keys: SigningKeys::default() }
+    }
+}
+
+impl Dialect for S3 {
+    type Command = Command;
+    type Refusal = Refusal;
+
+    fn parse(&self, head: &Parts) -> Result<Command, Refusal> {
+        Command::parse(head, self.virtual_hosts.bucket_of(head))
+    }
+
+    async fn identify(&self, head: &Parts, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
+        self.identified(head, body).await
+    }
+
+    async fn perform(
+        &self,
+        command: Command,
+        body: RequestBody,
+        store: &Guarded,
+        about: &About,
+    ) -> Result<Response, Refusal> {
+        let Command { bucket, operation } = command;
+        let Some(bucket) = bucket else { return self.on_account(operation, store).await };
+        let container = container_of(&bucket, store).await?;
+        let scene = Scene { store, container: &container, region: &self.region, about };
+        match scene.act(operation, body).await {
+            Err(Refusal::Store(Error::NotFound(Noun::Container))) => Err(absent(&container, store).await),
+            outcome => outcome,
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal, about: &About) -> Response {
+        refusal.into_response(about)
+    }
+
+    fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue) {
+        let id = HeaderValue::from_str(&id.to_string());
+        (HeaderName::from_static("x-amz-request-id"), id.unwrap_or(HeaderValue::from_static("")))
+    }
+}
+
+/// What an operation in a bucket works with.
+struct Scene<'a> {
+    store: &'a Guarded,
+    container: &'a ContainerId,
+    region: &'a str,
+    about: &'a About,
+}
+
+impl Scene<'_> {
+    async fn act(&self, operation: Operation, body: RequestBody) -> Result<Response, Refusal> {
+        match operation {
+            Operation::ListBuckets { .. } => Err(Refusal::MethodNotAllowed),
+            Operation::CreateBucket => self.create_bucket(body).await,
+            Operation::HeadBucket => self.head_bucket().await,
+            Operation::DeleteBucket => self.delete_bucket().await,
+            Operation::GetBucketLocation => self.bucket_location().await,
+            Operation::ListObjects(list) => self.list_objects(&list).await,
+            Operation::ListMultipartUploads(list) => self.list_uploads(&list).await,
+            Operation::DeleteObjects(integrity) => self.delete_objects(integrity, body).await,
+            Operation::GetObject { key, read } => self.get_object(key, read).await,
+            Operation::HeadObject { key, read } => self.head_object(key, read).await,
+            Operation::PutObject { key, new } => self.put_object(key, new, body).await,
+            Operation::DeleteObject { key, conditions } => self.delete_object(key, &conditions).await,
+            Operation::CreateMultipartUpload { key, metadata } => self.create_upload(key, metadata).await,
+            Operation::UploadPart { key, upload, number, integrity } => {
+                self.upload_part(key, upload, number, (integrity, body)).await
+            }
+            Operation::CompleteMultipartUpload { key, upload, conditions, integrity } => {
+                self.complete_upload(key, upload, &conditions, (integrity, body)).await
+            }
+            Operation::AbortMultipartUpload { key, upload } => self.abort_upload(key, upload).await,
+            Operation::ListParts { key, upload, after, limit } => {
+                self.list_parts(key, upload, PartsPage { after, limit }).await
+            }
+        }
+    }
+
+    fn object(&self, key: ObjectKey) -> ObjectId {
+        ObjectId { container: self.container.clone(), key }
+    }
+}
+
+/// Where a bucket is looked for: in the caller's own account, or, for nobody's request, in the directory.
+async fn container_of(bucket: &ContainerName, store: &Guarded) -> Result<ContainerId, Refusal> {
+    let account = match store.identity().account() {
+        Some(account) => account.clone(),
+        None => store.bucket_owner(bucket).await?.ok_or(Error::NotFound(Noun::Container))?,
+    };
+    Ok(ContainerId { account, name: bucket.clone() })
+}
+
+/// Why a bucket isn't in the caller's account: it doesn't exist, or it is another's.
+/// The directory is asked only then, so that nobody pays for it who works on own buckets.
+async fn absent(container: &ContainerId, store: &Guarded) -> Refusal {
+    match store.bucket_owner(&container.name).await {
+        Ok(Some(owner)) if owner != container.account => Error::Denied.into(),
+        Ok(_) => Error::NotFound(Noun::Container).into(),
+        Err(error) => error.into(),
+    }
+}

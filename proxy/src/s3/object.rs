@@ -1,0 +1,156 @@
+//! Objects: storing, reading and removing them.
+
+use axum::response::Response;
+use http::StatusCode;
+use http::header::CONTENT_RANGE;
+use martlet_auth::Identity;
+use martlet_model::limits::PUT_BYTES_MAX;
+use martlet_model::{
+    BodyError, ByteStream, Conditions, Error, NewObject, Noun, ObjectInfo, ObjectKey, ObjectStore as _, Read,
+    Span,
+};
+
+use super::checksum::{Checksum, Verdict};
+use super::command::{PutObject, ReadObject};
+use super::query::Query;
+use super::refusal::Refusal;
+use super::{Scene, answer};
+use crate::body::{RequestBody, download};
+
+/// Headers of the answer that the reader chooses (`response-*`).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Overrides {
+    pub(super) content_type: Option<String>,
+    pub(super) content_encoding: Option<String>,
+    pub(super) content_disposition: Option<String>,
+    pub(super) content_language: Option<String>,
+    pub(super) cache_control: Option<String>,
+    pub(super) expires: Option<String>,
+}
+
+impl Overrides {
+    pub(super) fn take(query: &mut Query<'_>) -> Result<Self, Refusal> {
+        let mut take = |name| match query.take(name)? {
+            Some(value) if value.chars().any(char::is_control) => {
+                Err(Refusal::argument(name, "it has control characters"))
+            }
+            value => Ok(value),
+        };
+        Ok(Self {
+            content_type: take("response-content-type")?,
+            content_encoding: take("response-content-encoding")?,
+            content_disposition: take("response-content-disposition")?,
+            content_language: take("response-content-language")?,
+            cache_control: take("response-cache-control")?,
+            expires: take("response-expires")?,
+        })
+    }
+}
+
+impl Scene<'_> {
+    pub(super) async fn put_object(
+        &self,
+        key: ObjectKey,
+        new: PutObject,
+        body: RequestBody,
+    ) -> Result<Response, Refusal> {
+        let PutObject { metadata, conditions, integrity } = new;
+        let bytes = declared(&body)?;
+        let verdict = Verdict::default();
+        let new = NewObject {
+            metadata,
+            conditions,
+            md5: integrity.md5,
+            bytes: Some(bytes),
+            body: checked(body, integrity.checksum, &verdict),
+        };
+        let stored = self.store.put(&self.object(key), new).await;
+        let info = stored.map_err(|error| explained(error, &verdict))?;
+        Ok(answer::stored(&info.content))
+    }
+
+    pub(super) async fn get_object(&self, key: ObjectKey, read: ReadObject) -> Result<Response, Refusal> {
+        let ReadObject { conditions, range, overrides } = read;
+        self.check_overrides(&overrides)?;
+        let found = self.store.get(&self.object(key), Read { conditions, range }).await?;
+        let mut response = Response::new(download(found.body, self.about.id));
+        describe(&mut response, &found.info, range.map(|_| found.span), &overrides);
+        Ok(response)
+    }
+
+    pub(super) async fn head_object(&self, key: ObjectKey, read: ReadObject) -> Result<Response, Refusal> {
+        let ReadObject { conditions, range, overrides } = read;
+        self.check_overrides(&overrides)?;
+        let info = self.store.head(&self.object(key), &conditions).await?;
+        let span = match range {
+            None => None,
+            Some(range) => match range.of(info.content.bytes) {
+                Some(span) => Some(span),
+                None => return Err(Error::RangeUnsatisfiable(Box::new(info)).into()),
+            },
+        };
+        let mut response = answer::empty(StatusCode::OK);
+        describe(&mut response, &info, span, &overrides);
+        Ok(response)
+    }
+
+    /// S3 doesn't tell whether there was anything to remove, unless a condition asks.
+    pub(super) async fn delete_object(
+        &self,
+        key: ObjectKey,
+        conditions: &Conditions,
+    ) -> Result<Response, Refusal> {
+        match self.store.delete(&self.object(key), conditions).await {
+            Ok(()) | Err(Error::NotFound(Noun::Object)) => Ok(answer::empty(StatusCode::NO_CONTENT)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whoever can be sent a link mustn't be shown other headers than the owner chose: S3 wants a signature.
+    fn check_overrides(&self, overrides: &Overrides) -> Result<(), Refusal> {
+        match self.store.identity() {
+            Identity::Anonymous if *overrides != Overrides::default() => {
+                Err(Refusal::Request("response-* parameters need a signed request"))
+            }
+            Identity::Anonymous | Identity::User(_) => Ok(()),
+        }
+    }
+}
+
+fn describe(response: &mut Response, info: &ObjectInfo, span: Option<Span>, overrides: &Overrides) {
+    let bytes = info.content.bytes;
+    let Some(span) = span else {
+        answer::describe(response.headers_mut(), info, bytes, overrides);
+        return;
+    };
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let headers = response.headers_mut();
+    answer::describe(headers, info, span.bytes(), overrides);
+    answer::set(headers, CONTENT_RANGE, &format!("bytes {}-{}/{bytes}", span.start, span.end - 1));
+}
+
+/// The length that a body has declared: S3 stores none that hasn't, and none that is too long.
+pub(super) fn declared(body: &RequestBody) -> Result<u64, Refusal> {
+    match body.declared() {
+        None => Err(Refusal::NoContentLength),
+        Some(bytes) if bytes > PUT_BYTES_MAX => Err(BodyError::TooLarge { bytes_max: PUT_BYTES_MAX }.into()),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
+/// The body for the store, with a check of its checksum around.
+pub(super) fn checked(body: RequestBody, checksum: Option<Checksum>, verdict: &Verdict) -> ByteStream {
+    let body = body.into_stream(PUT_BYTES_MAX);
+    match checksum {
+        Some(checksum) => checksum.guard(body, verdict),
+        None => body,
+    }
+}
+
+/// An error of the store, or what made it one.
+pub(super) fn explained(error: Error, verdict: &Verdict) -> Refusal {
+    match verdict.wrong() {
+        Some(algorithm) => Refusal::ChecksumMismatch(algorithm),
+        None => error.into(),
+    }
+}

@@ -1,0 +1,264 @@
+//! Why a request isn't carried out, and how S3 says so.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONNECTION, CONTENT_RANGE, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use martlet_auth::TargetError;
+use martlet_auth::sigv4::SigV4Error;
+use martlet_model::{BodyError, Error, NameError, Noun, UploadError};
+
+use super::answer;
+use super::checksum::Algorithm;
+use super::xml::Writer;
+use crate::dialect::About;
+
+/// Why a request isn't carried out.
+#[derive(Debug)]
+pub enum Refusal {
+    Store(Error),
+    Signature(SigV4Error),
+    Target(TargetError),
+    /// Nobody has that access key.
+    NoSuchAccessKey,
+    /// Temporary credentials, of which there are none.
+    InvalidToken,
+    /// It exists in S3, and not here.
+    NotOffered(String),
+    /// A parameter or header, and what is wrong with it.
+    Argument {
+        name: &'static str,
+        problem: &'static str,
+    },
+    /// The request as a whole makes no sense.
+    Request(&'static str),
+    BucketName,
+    MethodNotAllowed,
+    MalformedXml(&'static str),
+    NoContentLength,
+    /// `Content-MD5` isn't the base64 of 16 bytes.
+    InvalidDigest,
+    /// The body hasn't the checksum that the client declared.
+    ChecksumMismatch(Algorithm),
+    LocationConstraint,
+    BucketAlreadyOwnedByYou,
+}
+
+/// The words of an answer: a status, AWS's code, and a sentence.
+#[derive(Debug, PartialEq, Eq)]
+struct Words {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    pub(super) fn argument(name: &'static str, problem: &'static str) -> Self {
+        Self::Argument { name, problem }
+    }
+
+    /// The answer; a failure that isn't the client's is logged here.
+    pub(super) fn into_response(self, about: &About) -> Response {
+        if let Self::Store(Error::NotModified(info)) = &self {
+            return answer::not_modified(info);
+        }
+        self.log(about);
+        let words = self.words();
+        let mut response = words.response(&self, about);
+        let headers = response.headers_mut();
+        match &self {
+            Self::Store(Error::RangeUnsatisfiable(info)) => {
+                answer::set(headers, CONTENT_RANGE, &format!("bytes */{}", info.content.bytes));
+            }
+            Self::Store(Error::Body(_)) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    /// Code and message, for an answer that reports on several things.
+    pub(super) fn told(&self, about: &About) -> (&'static str, String) {
+        self.log(about);
+        let words = self.words();
+        (words.code, words.message)
+    }
+
+    fn log(&self, about: &About) {
+        let Self::Store(error) = self else { return };
+        let uri = &about.head.uri;
+        match error {
+            Error::Internal(source) => {
+                tracing::error!(request = %about.id, %uri, ?source, "a request failed");
+            }
+            Error::Damaged(_) => tracing::error!(request = %about.id, %uri, %error, "a request failed"),
+            Error::Unavailable(_) | Error::OutcomeUnknown | Error::OutOfSpace => {
+                tracing::warn!(request = %about.id, %uri, %error, "a request failed");
+            }
+            _ => {}
+        }
+    }
+
+    fn words(&self) -> Words {
+        let words = |status, code, message: &str| Words { status, code, message: message.to_owned() };
+        let bad = |code, message: &str| words(StatusCode::BAD_REQUEST, code, message);
+        match self {
+            Self::Store(error) => store_words(error),
+            Self::Signature(error) => signature_words(error),
+            Self::Target(error) => bad("InvalidURI", &error.to_string()),
+            Self::NoSuchAccessKey => words(
+                StatusCode::FORBIDDEN,
+                "InvalidAccessKeyId",
+                "the access key doesn't exist in our records",
+            ),
+            Self::InvalidToken => bad("InvalidToken", "there are no temporary credentials here"),
+            Self::NotOffered(what) => {
+                words(StatusCode::NOT_IMPLEMENTED, "NotImplemented", &format!("{what} is not offered"))
+            }
+            Self::Argument { name, problem } => bad("InvalidArgument", &format!("{name}: {problem}")),
+            Self::Request(problem) => bad("InvalidRequest", problem),
+            Self::BucketName => bad("InvalidBucketName", "the bucket's name is not valid"),
+            Self::MethodNotAllowed => words(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                "the method is not allowed on this resource",
+            ),
+            Self::MalformedXml(problem) => bad("MalformedXML", problem),
+            Self::NoContentLength => words(
+                StatusCode::LENGTH_REQUIRED,
+                "MissingContentLength",
+                "the header Content-Length is required",
+            ),
+            Self::InvalidDigest => bad("InvalidDigest", "Content-MD5 is not the base64 of an MD5"),
+            Self::ChecksumMismatch(algorithm) => {
+                bad("BadDigest", &format!("the body doesn't have the {algorithm} that was declared"))
+            }
+            Self::LocationConstraint => {
+                bad("IllegalLocationConstraintException", "there is no such region here")
+            }
+            Self::BucketAlreadyOwnedByYou => {
+                words(StatusCode::CONFLICT, "BucketAlreadyOwnedByYou", "the bucket is yours already")
+            }
+        }
+    }
+}
+
+impl Words {
+    fn response(self, refusal: &Refusal, about: &About) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        if about.head.method == Method::HEAD {
+            return response;
+        }
+        let mut xml = Writer::error();
+        xml.text("Code", self.code).text("Message", &self.message);
+        if let Refusal::Signature(SigV4Error::WrongRegion { expected }) = refusal {
+            xml.text("Region", expected);
+        }
+        xml.text("Resource", about.head.uri.path()).text("RequestId", &about.id.to_string());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        *response.body_mut() = xml.finish().into();
+        response
+    }
+}
+
+fn store_words(error: &Error) -> Words {
+    let (status, code) = match error {
+        Error::NotFound(Noun::Account | Noun::Container) => (StatusCode::NOT_FOUND, "NoSuchBucket"),
+        Error::NotFound(Noun::Object) | Error::NothingToMatch => (StatusCode::NOT_FOUND, "NoSuchKey"),
+        Error::NotFound(Noun::Upload) => (StatusCode::NOT_FOUND, "NoSuchUpload"),
+        Error::NameTaken => (StatusCode::CONFLICT, "BucketAlreadyExists"),
+        Error::NotEmpty => (StatusCode::CONFLICT, "BucketNotEmpty"),
+        Error::Denied => (StatusCode::FORBIDDEN, "AccessDenied"),
+        Error::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "PreconditionFailed"),
+        Error::NotModified(_) => (StatusCode::NOT_MODIFIED, "NotModified"),
+        Error::RangeUnsatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
+        Error::Md5Mismatch { .. } => (StatusCode::BAD_REQUEST, "BadDigest"),
+        Error::Body(error) => (StatusCode::BAD_REQUEST, body_code(error)),
+        Error::Name(error) => (StatusCode::BAD_REQUEST, name_code(*error)),
+        Error::Metadata(_) => (StatusCode::BAD_REQUEST, "MetadataTooLarge"),
+        Error::Upload(error) => (StatusCode::BAD_REQUEST, upload_code(error)),
+        Error::TooLarge => (StatusCode::BAD_REQUEST, "EntityTooLarge"),
+        Error::OutOfSpace => (StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage"),
+        Error::Unavailable(_) | Error::OutcomeUnknown => {
+            (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+        }
+        Error::Damaged(_) | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+    };
+    let message = match error {
+        Error::Damaged(_) | Error::Internal(_) => "we encountered an internal error; please try again".into(),
+        error => error.to_string(),
+    };
+    Words { status, code, message }
+}
+
+fn body_code(error: &BodyError) -> &'static str {
+    match error {
+        BodyError::Truncated { .. } | BodyError::Disconnected | BodyError::BadFraming(_) => "IncompleteBody",
+        BodyError::TooLarge { .. } => "EntityTooLarge",
+        BodyError::Sha256Mismatch => "XAmzContentSHA256Mismatch",
+        BodyError::TooSlow => "RequestTimeout",
+    }
+}
+
+fn name_code(error: NameError) -> &'static str {
+    match error {
+        NameError::TooLong { .. } => "KeyTooLongError",
+        NameError::Empty | NameError::NotUtf8 | NameError::ForbiddenByte(_) => "InvalidURI",
+    }
+}
+
+fn upload_code(error: &UploadError) -> &'static str {
+    match error {
+        UploadError::InvalidPart(_) => "InvalidPart",
+        UploadError::InvalidPartOrder => "InvalidPartOrder",
+        UploadError::PartTooSmall { .. } => "EntityTooSmall",
+        UploadError::NoParts => "MalformedXML",
+    }
+}
+
+fn signature_words(error: &SigV4Error) -> Words {
+    let (status, code) = match error {
+        SigV4Error::NotOffered(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        SigV4Error::Malformed(_) | SigV4Error::WrongRegion { .. } => {
+            (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed")
+        }
+        SigV4Error::NoDate | SigV4Error::UnsignedHeader(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
+        SigV4Error::Skewed => (StatusCode::FORBIDDEN, "RequestTimeTooSkewed"),
+        SigV4Error::NoPayloadHash => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        SigV4Error::BadPayloadHash => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+        SigV4Error::SignatureMismatch => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+    };
+    Words { status, code, message: error.to_string() }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<SigV4Error> for Refusal {
+    fn from(error: SigV4Error) -> Self {
+        Self::Signature(error)
+    }
+}
+
+impl From<TargetError> for Refusal {
+    fn from(error: TargetError) -> Self {
+        Self::Target(error)
+    }
+}

@@ -1,0 +1,192 @@
+//! Multipart uploads.
+
+use axum::response::Response;
+use http::StatusCode;
+use http::header::HOST;
+use martlet_model::{
+    ChosenPart, Conditions, NewPart, ObjectInfo, ObjectKey, ObjectMetadata, PartInfo, PartNumber, UploadId,
+    UploadStore as _,
+};
+
+use super::checksum::Verdict;
+use super::headers::Integrity;
+use super::object::{checked, declared, explained};
+use super::refusal::Refusal;
+use super::xml::{Element, Writer};
+use super::{Scene, answer};
+use crate::body::RequestBody;
+
+/// The largest document that names 10,000 parts: about 300 bytes for each.
+const DOCUMENT_BYTES_MAX: u64 = 3 * 1024 * 1024;
+
+/// A page of an upload's parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartsPage {
+    pub(super) after: Option<PartNumber>,
+    pub(super) limit: usize,
+}
+
+impl Scene<'_> {
+    pub(super) async fn create_upload(
+        &self,
+        key: ObjectKey,
+        metadata: ObjectMetadata,
+    ) -> Result<Response, Refusal> {
+        let object = self.object(key);
+        let upload = self.store.begin_upload(&object, metadata).await?;
+        let mut xml = Writer::new("InitiateMultipartUploadResult");
+        xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
+        xml.word("UploadId", upload);
+        Ok(answer::xml(xml))
+    }
+
+    pub(super) async fn upload_part(
+        &self,
+        key: ObjectKey,
+        upload: UploadId,
+        number: PartNumber,
+        (integrity, body): (Integrity, RequestBody),
+    ) -> Result<Response, Refusal> {
+        let bytes = declared(&body)?;
+        let verdict = Verdict::default();
+        let part = NewPart {
+            number,
+            md5: integrity.md5,
+            bytes: Some(bytes),
+            body: checked(body, integrity.checksum, &verdict),
+        };
+        let stored = self.store.put_part(&self.object(key), upload, part).await;
+        let part = stored.map_err(|error| explained(error, &verdict))?;
+        let mut response = answer::empty(StatusCode::OK);
+        answer::set(response.headers_mut(), http::header::ETAG, &quoted_md5(&part));
+        Ok(response)
+    }
+
+    pub(super) async fn complete_upload(
+        &self,
+        key: ObjectKey,
+        upload: UploadId,
+        conditions: &Conditions,
+        (integrity, body): (Integrity, RequestBody),
+    ) -> Result<Response, Refusal> {
+        let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
+        let parts = read_parts(&document)?;
+        let object = self.object(key);
+        let info = self.store.complete_upload(&object, upload, &parts, conditions).await?;
+        Ok(answer::xml(self.completed(&object.key, &info)))
+    }
+
+    fn completed(&self, key: &ObjectKey, info: &ObjectInfo) -> Writer {
+        let bucket = self.container.name.as_str();
+        let host = self.about.head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let mut xml = Writer::new("CompleteMultipartUploadResult");
+        let path = answer::url_encoded(key.as_bytes());
+        xml.text("Location", &format!("http://{host}/{bucket}/{path}"));
+        xml.text("Bucket", bucket).text("Key", key.as_str());
+        xml.text("ETag", &answer::quoted_etag(&info.content));
+        xml
+    }
+
+    pub(super) async fn abort_upload(&self, key: ObjectKey, upload: UploadId) -> Result<Response, Refusal> {
+        self.store.abort_upload(&self.object(key), upload).await?;
+        Ok(answer::empty(StatusCode::NO_CONTENT))
+    }
+
+    pub(super) async fn list_parts(
+        &self,
+        key: ObjectKey,
+        upload: UploadId,
+        page: PartsPage,
+    ) -> Result<Response, Refusal> {
+        let PartsPage { after, limit } = page;
+        let object = self.object(key);
+        let (parts, more) = self.store.parts(&object, upload, after, limit).await?;
+        let more = more && limit > 0;
+        let mut xml = Writer::new("ListPartsResult");
+        xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
+        xml.word("UploadId", upload);
+        self.write_people(&mut xml);
+        xml.word("StorageClass", "STANDARD");
+        xml.word("PartNumberMarker", after.map_or(0, PartNumber::get));
+        if let Some(last) = parts.last() {
+            xml.word("NextPartNumberMarker", last.number.get());
+        }
+        xml.word("MaxParts", limit).word("IsTruncated", more);
+        for part in &parts {
+            xml.open("Part").word("PartNumber", part.number.get());
+            xml.word("LastModified", answer::iso_date(part.modified)).text("ETag", &quoted_md5(part));
+            xml.word("Size", part.bytes).close("Part");
+        }
+        Ok(answer::xml(xml))
+    }
+}
+
+fn quoted_md5(part: &PartInfo) -> String {
+    format!("\"{}\"", part.md5)
+}
+
+/// The parts that make the object, in the order in which they were named.
+fn read_parts(document: &[u8]) -> Result<Vec<ChosenPart>, Refusal> {
+    let root = Element::read(document, "CompleteMultipartUpload")?;
+    root.children.iter().map(read_part).collect()
+}
+
+fn read_part(part: &Element) -> Result<ChosenPart, Refusal> {
+    if part.name != "Part" {
+        return Err(Refusal::MalformedXml("CompleteMultipartUpload has an unknown element"));
+    }
+    let (mut number, mut etag) = (None, None);
+    for element in &part.children {
+        match element.name.as_str() {
+            "PartNumber" => number = element.word()?.parse().ok().and_then(PartNumber::new),
+            "ETag" => etag = Some(element.word()?.trim_matches('"').to_owned()),
+            name if name.starts_with("Checksum") => {
+                return Err(Refusal::NotOffered(format!("{name} of a part")));
+            }
+            _ => return Err(Refusal::MalformedXml("Part has an unknown element")),
+        }
+    }
+    match (number, etag) {
+        (Some(number), Some(etag)) => Ok(ChosenPart { number, etag }),
+        (None, _) => Err(Refusal::MalformedXml("Part has no PartNumber from 1 to 10000")),
+        (_, None) => Err(Refusal::MalformedXml("Part has no ETag")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(inner: &str) -> Option<Vec<(u16, String)>> {
+        let document = format!("<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>");
+        let parts = read_parts(document.as_bytes()).ok()?;
+        Some(parts.into_iter().map(|part| (part.number.get(), part.etag)).collect())
+    }
+
+    #[test]
+    fn parts_are_taken_in_their_order() {
+        assert_eq!(
+            read(
+                "<Part><ETag>&quot;b&quot;</ETag><PartNumber>2</PartNumber></Part>\
+                 <Part><PartNumber> 1 </PartNumber><ETag>\"a\"</ETag></Part>"
+            ),
+            Some(vec![(2, "b".to_owned()), (1, "a".to_owned())])
+        );
+        assert_eq!(read(""), Some(vec![]));
+    }
+
+    #[test]
+    fn what_is_not_a_part_is_refused() {
+        for inner in [
+            "<Part/>",
+            "<Part><PartNumber>0</PartNumber><ETag>a</ETag></Part>",
+            "<Part><PartNumber>10001</PartNumber><ETag>a</ETag></Part>",
+            "<Part><PartNumber>-1</PartNumber><ETag>a</ETag></Part>",
+            "<Part><PartNumber>1</PartNumber></Part>",
+            "<Part><PartNumber>1</PartNumber><ETag>a</ETag><Size>1</Size></Part>",
+            "<Else/>",
+        ] {
+            assert_eq!(read(inner), None, "{inner}");
+        }
+    }
+}

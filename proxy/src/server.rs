@@ -1,0 +1,76 @@
+//! Accepting connections, until it is time to stop.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::connection;
+use crate::gateway::Gateway;
+use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_COUNT_MAX, SHUTDOWN_DURATION_MAX};
+
+/// Held by whatever is in flight; when all are gone, a shutdown is complete.
+#[derive(Clone, Debug)]
+pub(crate) struct Presence {
+    _held: mpsc::Sender<Infallible>,
+}
+
+/// Serves the gateway on `listener` until `shutdown` resolves.
+///
+/// Then no connection is accepted any more, and what is in flight is finished,
+/// for at most [`SHUTDOWN_DURATION_MAX`]; work that clients have hung up on is waited for too.
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl Future<Output = ()>) {
+    let (close, closing) = watch::channel(false);
+    let (held, mut gone) = mpsc::channel(1);
+    let presence = Presence { _held: held };
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_COUNT_MAX));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, permit) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        let serving = connection::serve(stream, gateway.clone(), presence.clone(), closing.clone());
+        tokio::spawn(async move {
+            serving.await;
+            drop(permit);
+        });
+    }
+    drop((listener, presence));
+    close.send_replace(true);
+    if timeout(SHUTDOWN_DURATION_MAX, gone.recv()).await.is_err() {
+        tracing::warn!("the time to finish requests is over; some are cut off");
+    }
+}
+
+/// The next connection, as soon as there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    let permit = permits.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "a connection can't be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The connection was gone before it was accepted; the next may be fine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
