@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proxy", &["model", "auth"]),
     ("storage-node", &["ring", "register", "protocol"]),
     ("testkit", &["model", "ring", "register", "protocol"]),
+    ("testkit-vfs", &[]),
     ("cli", &["model", "ring", "register", "protocol", "auth", "cluster", "proxy", "storage-node"]),
     ("tests", &[]),
 ];
