@@ -142,12 +142,19 @@ impl<V: Clone> Proposer<V> {
         self.ballot
     }
 
+    /// Whether this replica's reply to this request would still be heard.
+    pub fn awaits(&self, from: usize, asked: Asked) -> bool {
+        let present = match self.phase {
+            Phase::Preparing(_) => Asked::Prepare(self.ballot),
+            Phase::Accepting { .. } => Asked::Accept(self.ballot),
+            Phase::Deciding(_) | Phase::Waiting | Phase::Finished => return false,
+        };
+        asked == present && self.quorum.replicas().contains(from) && !self.answers.all().contains(from)
+    }
+
     /// Takes what the replica with this index answered. Late, repeated and unasked replies change nothing.
     pub fn on_reply(&mut self, from: usize, asked: Asked, reply: Reply<V>) -> Step<V> {
-        if Some(asked) != self.asked()
-            || !self.quorum.replicas().contains(from)
-            || self.answers.all().contains(from)
-        {
+        if !self.awaits(from, asked) {
             return Step::Wait;
         }
         match (&mut self.phase, reply) {
@@ -207,14 +214,6 @@ impl<V: Clone> Proposer<V> {
     pub fn give_up(&mut self) -> Outcome<V> {
         self.phase = Phase::Finished;
         if self.candidates.is_empty() { Outcome::Unavailable } else { Outcome::Unknown }
-    }
-
-    fn asked(&self) -> Option<Asked> {
-        match self.phase {
-            Phase::Preparing(_) => Some(Asked::Prepare(self.ballot)),
-            Phase::Accepting { .. } => Some(Asked::Accept(self.ballot)),
-            Phase::Deciding(_) | Phase::Waiting | Phase::Finished => None,
-        }
     }
 
     fn prepare(&mut self, ballot: Ballot) -> Step<V> {

@@ -1,6 +1,6 @@
 //! Mistakes that one could make in this protocol, planted to see that the checks notice.
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
     /// A replica accepts below its promise.
     NoPromiseCheck,

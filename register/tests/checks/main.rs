@@ -3,6 +3,7 @@
 //! `MARTLET_SEED` sets the first seed of the random schedules, `MARTLET_HISTORIES` how many there are.
 //! A failure names the seed of the history that failed.
 
+mod exhaustive;
 mod fault;
 mod ledger;
 mod linearizability;
@@ -10,4 +11,5 @@ mod operation;
 mod random;
 mod random_schedules;
 mod run;
+mod situation;
 mod world;

@@ -1,19 +1,23 @@
 //! One call on its way: what a proxy does with the register's reader and proposer.
 
 use martlet_register::{
-    Accepted, Ballot, Decision, Outcome, Proposer, Quorum, ReadReply, ReadStep, Reader, ReplicaSet, Step,
+    Accepted, Asked, Ballot, Decision, Outcome, Proposer, Quorum, ReadReply, ReadStep, Reader, ReplicaSet,
+    Step,
 };
 
 use crate::fault::Fault;
 use crate::operation::{Answer, Cell, Operation, tag};
 use crate::world::{Request, Response};
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     pub(crate) client: usize,
     pub(crate) proxy: usize,
     /// Counts the requests, so that an old timeout is known for what it is.
     pub(crate) round: u32,
     pub(crate) finished: bool,
+    /// Its change, once it is known to be chosen.
+    pub(crate) chosen: Option<Ballot>,
     operation: Operation,
     quorum: Quorum,
     machine: Machine,
@@ -24,6 +28,7 @@ pub(crate) struct Run {
     fault: Option<Fault>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Machine {
     Reading(Reader<Cell>),
     /// With [`Fault::NewerOfTwoRead`]: what was heard.
@@ -75,6 +80,7 @@ impl Run {
             proxy: 0,
             round: 0,
             finished: false,
+            chosen: None,
             operation,
             quorum,
             machine,
@@ -83,6 +89,15 @@ impl Run {
             fault,
         };
         (run, Todo::Send { to, request, others })
+    }
+
+    /// Whether this response may still make a difference.
+    pub(crate) fn awaits(&self, from: usize, asked: Option<Asked>) -> bool {
+        match (&self.machine, asked) {
+            (Machine::Changing(proposer), Some(asked)) => !self.finished && proposer.awaits(from, asked),
+            (Machine::Reading(_) | Machine::ReadingBadly(_), None) => !self.finished,
+            _ => false,
+        }
     }
 
     pub(crate) fn on_response(&mut self, from: usize, response: Response) -> Todo {
@@ -232,6 +247,7 @@ impl Run {
     fn conclude(&mut self, outcome: &Outcome<Cell>) -> Todo {
         let answer = match outcome {
             Outcome::Chosen(state) => {
+                self.chosen = Some(state.change);
                 let own = self.proposed.iter().find(|(change, _)| *change == state.change);
                 own.map(|(_, answer)| *answer)
             }
