@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use hyper::body::Incoming;
 use martlet_auth::Users;
+use martlet_auth::token::TokenKey;
 use martlet_model::{Clock, Store};
 
 use crate::body::RequestBody;
@@ -14,9 +15,10 @@ use crate::route::{Route, Routes};
 use crate::s3::S3;
 use crate::s3::host::VirtualHosts;
 use crate::server::Presence;
+use crate::swift::{Scheme, Swift};
 
 /// What the gateway can't know by itself.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// The region that S3 requests are signed for, and that buckets are in.
     pub region: String,
@@ -24,6 +26,10 @@ pub struct Options {
     pub virtual_host_suffixes: Vec<String>,
     /// A random number of this process, from which request ids are made.
     pub request_id_seed: u64,
+    /// What Swift's tokens are signed with: the same at every proxy of a cluster.
+    pub token_key: TokenKey,
+    /// The scheme of Swift's storage URLs: `Https` where clients come through something that ends TLS.
+    pub storage_url_scheme: Scheme,
 }
 
 /// Both dialects over one store.
@@ -32,6 +38,7 @@ pub struct Gateway {
     store: Arc<dyn Store>,
     routes: Routes,
     s3: Arc<S3>,
+    swift: Arc<Swift>,
     ids: RequestIds,
 }
 
@@ -42,11 +49,13 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Self {
-        let Options { region, virtual_host_suffixes, request_id_seed } = options;
+        let Options { region, virtual_host_suffixes, request_id_seed, token_key, storage_url_scheme } =
+            options;
         let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
         Self {
             store,
             routes: Routes::new(virtual_hosts.clone()),
+            swift: Arc::new(Swift::new(users.clone(), token_key, clock.clone(), storage_url_scheme)),
             s3: Arc::new(S3::new(users, clock, region, virtual_hosts)),
             ids: RequestIds::new(request_id_seed),
         }
@@ -58,7 +67,8 @@ impl Gateway {
         let about = About { id: self.ids.next(), head };
         let (store, body) = (self.store.clone(), RequestBody::received(incoming));
         match self.routes.route(&about.head) {
-            Route::S3 | Route::Swift => dialect::serve(self.s3.clone(), store, about, body, presence),
+            Route::S3 => dialect::serve(self.s3.clone(), store, about, body, presence),
+            Route::Swift => dialect::serve(self.swift.clone(), store, about, body, presence),
         }
     }
 }

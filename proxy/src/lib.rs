@@ -1,7 +1,7 @@
 //! The front: two dialects over one store.
 //!
 //! Reading order: [`server`] and `connection` carry bytes, [`gateway`] and `route` choose the dialect,
-//! [`dialect`] is the corridor that every request walks through, and the dialects translate: [`s3`].
+//! [`dialect`] is the corridor that every request walks through, and [`s3`] and [`swift`] translate.
 //!
 //! **Invariant:** a dialect holds no state of objects, and reaches the store through a `Guarded` alone.
 //! **Invariant:** no clock and no random source but those that the [`gateway`] was given.
@@ -15,6 +15,7 @@ pub mod request_id;
 mod route;
 pub mod s3;
 pub mod server;
+pub mod swift;
 
 pub use gateway::{Gateway, Options};
 pub use server::serve;

@@ -1,0 +1,142 @@
+//! Operations on accounts.
+
+use axum::response::Response;
+use futures_util::try_join;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use martlet_auth::Guarded;
+use martlet_model::{AccountInfo, AccountName, ContainerStore as _, ListQuery, Timestamp, UserMetadata};
+
+use super::answer;
+use super::format::{Negotiated, negotiate};
+use super::headers::{self, Owner};
+use super::listing;
+use super::query::Query;
+use super::refusal::Refusal;
+
+/// GET of an account.
+#[derive(Debug)]
+pub struct ListContainers {
+    pub account: AccountName,
+    pub query: ListQuery,
+    pub negotiated: Negotiated,
+}
+
+/// HEAD of an account.
+#[derive(Debug)]
+pub struct HeadAccount {
+    pub account: AccountName,
+    pub negotiated: Negotiated,
+}
+
+/// POST to an account: its metadata changes item by item.
+#[derive(Debug)]
+pub struct PostAccount {
+    pub account: AccountName,
+    pub changes: UserMetadata,
+}
+
+pub(super) fn parse_list(
+    account: AccountName,
+    head: &Parts,
+    query: &Query<'_>,
+) -> Result<ListContainers, Refusal> {
+    Ok(ListContainers { account, query: query.listing()?, negotiated: negotiate(query, &head.headers)? })
+}
+
+pub(super) fn parse_head(
+    account: AccountName,
+    head: &Parts,
+    query: &Query<'_>,
+) -> Result<HeadAccount, Refusal> {
+    Ok(HeadAccount { account, negotiated: negotiate(query, &head.headers)? })
+}
+
+pub(super) fn parse_post(account: AccountName, head: &Parts) -> Result<PostAccount, Refusal> {
+    Ok(PostAccount { account, changes: headers::metadata(&head.headers, Owner::Account)? })
+}
+
+pub(super) async fn list(
+    command: ListContainers,
+    store: &Guarded,
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    let ListContainers { account, query, negotiated } = command;
+    let (info, page) = try_join!(store.account(&account), store.containers(&account, &query))?;
+    let body = listing::containers(&account, &page.entries, negotiated.format);
+    Ok(answer::listing(render(&info, now), negotiated, body))
+}
+
+pub(super) async fn head(command: HeadAccount, store: &Guarded, now: Timestamp) -> Result<Response, Refusal> {
+    let info = store.account(&command.account).await?;
+    Ok(answer::headers_alone(render(&info, now), command.negotiated))
+}
+
+pub(super) async fn post(command: PostAccount, store: &Guarded) -> Result<Response, Refusal> {
+    store.update_account(&command.account, &command.changes).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
+}
+
+/// The headers of an account. One that nobody has written to yet was made just `now`, as in Swift.
+fn render(info: &AccountInfo, now: Timestamp) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-timestamp", answer::timestamp(info.created.unwrap_or(now)));
+    headers.insert("x-account-container-count", HeaderValue::from(info.containers));
+    headers.insert("x-account-object-count", HeaderValue::from(info.usage.objects));
+    headers.insert("x-account-bytes-used", HeaderValue::from(info.usage.bytes));
+    // There is one storage policy, so everything that the account has is stored under it.
+    headers.insert("x-account-storage-policy-policy-0-container-count", HeaderValue::from(info.containers));
+    headers.insert("x-account-storage-policy-policy-0-object-count", HeaderValue::from(info.usage.objects));
+    headers.insert("x-account-storage-policy-policy-0-bytes-used", HeaderValue::from(info.usage.bytes));
+    headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+    add_metadata(&mut headers, Owner::Account, &info.metadata);
+    headers
+}
+
+/// Adds the metadata of an account or a container, in which an item without a value is none.
+pub(super) fn add_metadata(headers: &mut HeaderMap, owner: Owner, metadata: &UserMetadata) {
+    for (name, value) in metadata.iter().filter(|(_, value)| !value.is_empty()) {
+        add_item(headers, owner, name, value);
+    }
+}
+
+/// Adds one item of metadata. A name that another dialect took and that no header can have is left out.
+pub(super) fn add_item(headers: &mut HeaderMap, owner: Owner, name: &str, value: &str) {
+    if let Ok(name) = HeaderName::try_from(format!("{}{name}", owner.prefix())) {
+        headers.insert(name, answer::header_value(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_model::Usage;
+
+    use super::*;
+
+    fn info(created: Option<Timestamp>) -> AccountInfo {
+        let metadata = [("color".to_owned(), "blue".to_owned()), ("gone".to_owned(), String::new())];
+        AccountInfo {
+            metadata: UserMetadata::collect(metadata).unwrap(),
+            created,
+            containers: 1,
+            usage: Usage { objects: 2, bytes: 3 },
+        }
+    }
+
+    #[test]
+    fn counters_are_never_absent() {
+        let headers = render(&info(Some(Timestamp::from_micros(1_500_000))), Timestamp::from_micros(0));
+        assert_eq!(headers["x-account-container-count"], "1");
+        assert_eq!(headers["x-account-object-count"], "2");
+        assert_eq!(headers["x-account-bytes-used"], "3");
+        assert_eq!(headers["x-timestamp"], "0000000001.50000");
+        assert_eq!(headers["x-account-meta-color"], "blue");
+        assert!(!headers.contains_key("x-account-meta-gone"));
+    }
+
+    #[test]
+    fn an_account_that_nobody_wrote_to_was_made_just_now() {
+        let headers = render(&info(None), Timestamp::from_micros(7_000_000));
+        assert_eq!(headers["x-timestamp"], "0000000007.00000");
+    }
+}

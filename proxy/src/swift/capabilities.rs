@@ -1,0 +1,45 @@
+//! `/info`: what this server can do, and how much of it.
+
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use martlet_model::limits::{
+    ACCOUNT_NAME_BYTES_MAX, CONTAINER_NAME_BYTES_MAX, LISTING_ENTRIES_MAX, OBJECT_KEY_BYTES_MAX,
+    PUT_BYTES_MAX, USER_METADATA_BYTES_MAX, USER_METADATA_COUNT_MAX,
+};
+use serde_json::json;
+
+use super::answer;
+use super::headers::{HEADER_VALUE_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_VALUE_BYTES_MAX};
+
+/// The name of the one storage policy. It is the name that Swift gives to its first.
+pub(super) const STORAGE_POLICY: &str = "Policy-0";
+
+/// Names nothing that isn't offered: a client takes a section (`slo`, `bulk_delete`, `tempurl`) for a promise.
+pub(super) fn answer() -> Response {
+    let capabilities = json!({
+        "swift": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "valid_api_versions": ["v1", "v1.0"],
+            "account_autocreate": true,
+            "allow_account_management": false,
+            "account_listing_limit": LISTING_ENTRIES_MAX,
+            "container_listing_limit": LISTING_ENTRIES_MAX,
+            "max_account_name_length": ACCOUNT_NAME_BYTES_MAX,
+            "max_container_name_length": CONTAINER_NAME_BYTES_MAX,
+            "max_object_name_length": OBJECT_KEY_BYTES_MAX,
+            "max_file_size": PUT_BYTES_MAX,
+            "max_header_size": HEADER_VALUE_BYTES_MAX,
+            "max_meta_name_length": METADATA_NAME_BYTES_MAX,
+            "max_meta_value_length": METADATA_VALUE_BYTES_MAX,
+            "max_meta_count": USER_METADATA_COUNT_MAX,
+            "max_meta_overall_size": USER_METADATA_BYTES_MAX,
+            "policies": [{ "name": STORAGE_POLICY, "aliases": STORAGE_POLICY, "default": true }],
+        },
+    });
+    answer::whole(
+        StatusCode::OK,
+        HeaderMap::new(),
+        "application/json; charset=UTF-8",
+        capabilities.to_string(),
+    )
+}

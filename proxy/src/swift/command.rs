@@ -1,0 +1,112 @@
+//! From a request's head to a command: pure, so that the same head always means the same.
+
+use http::Method;
+use http::request::Parts;
+use martlet_model::{AccountName, ContainerId, ObjectId};
+
+use super::account::{self, HeadAccount, ListContainers, PostAccount};
+use super::container::{self, ChangeContainer, HeadContainer, ListObjects};
+use super::login::{self, Login};
+use super::object::{self, DeleteObject, GetObject, HeadObject, PostObject, PutObject};
+use super::path::Target;
+use super::query::Query;
+use super::refusal::Refusal;
+use super::unoffered;
+
+/// One variant per operation, with every header and parameter typed.
+#[derive(Debug)]
+pub enum Command {
+    Login(Login),
+    Capabilities,
+    Health,
+    ListContainers(ListContainers),
+    HeadAccount(HeadAccount),
+    PostAccount(PostAccount),
+    PutContainer(ChangeContainer),
+    ListObjects(ListObjects),
+    HeadContainer(HeadContainer),
+    PostContainer(ChangeContainer),
+    DeleteContainer(ContainerId),
+    PutObject(Box<PutObject>),
+    GetObject(Box<GetObject>),
+    HeadObject(Box<HeadObject>),
+    PostObject(Box<PostObject>),
+    DeleteObject(DeleteObject),
+}
+
+impl Command {
+    /// Reads the head of a request.
+    pub fn parse(head: &Parts) -> Result<Self, Refusal> {
+        let query = Query::parse(head.uri.query());
+        let target = Target::parse(head.uri.path())?;
+        unoffered::refuse(head, &query)?;
+        match target {
+            Target::Capabilities => read_only(&head.method, Self::Capabilities),
+            Target::Health => read_only(&head.method, Self::Health),
+            Target::Login => match head.method {
+                Method::GET => Ok(Self::Login(login::parse(head)?)),
+                _ => Err(Refusal::WrongMethod { allowed: "GET" }),
+            },
+            Target::Account(account) => of_account(account, head, &query),
+            Target::Container(id) => of_container(id, head, &query),
+            Target::Object(id) => of_object(id, head),
+        }
+    }
+
+    /// The account that the command is about, where it is about one.
+    pub fn account(&self) -> Option<&AccountName> {
+        Some(match self {
+            Self::Login(_) | Self::Capabilities | Self::Health => return None,
+            Self::ListContainers(command) => &command.account,
+            Self::HeadAccount(command) => &command.account,
+            Self::PostAccount(command) => &command.account,
+            Self::PutContainer(command) | Self::PostContainer(command) => &command.id.account,
+            Self::ListObjects(command) => &command.id.account,
+            Self::HeadContainer(command) => &command.id.account,
+            Self::DeleteContainer(id) => &id.account,
+            Self::PutObject(command) => &command.id.container.account,
+            Self::GetObject(command) => &command.id.container.account,
+            Self::HeadObject(command) => &command.id.container.account,
+            Self::PostObject(command) => &command.id.container.account,
+            Self::DeleteObject(command) => &command.id.container.account,
+        })
+    }
+}
+
+fn read_only(method: &Method, command: Command) -> Result<Command, Refusal> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(command),
+        _ => Err(Refusal::WrongMethod { allowed: "GET, HEAD" }),
+    }
+}
+
+fn of_account(account: AccountName, head: &Parts, query: &Query<'_>) -> Result<Command, Refusal> {
+    Ok(match head.method {
+        Method::GET => Command::ListContainers(account::parse_list(account, head, query)?),
+        Method::HEAD => Command::HeadAccount(account::parse_head(account, head, query)?),
+        Method::POST => Command::PostAccount(account::parse_post(account, head)?),
+        _ => return Err(Refusal::WrongMethod { allowed: "GET, HEAD, POST" }),
+    })
+}
+
+fn of_container(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<Command, Refusal> {
+    Ok(match head.method {
+        Method::GET => Command::ListObjects(container::parse_list(id, head, query)?),
+        Method::HEAD => Command::HeadContainer(container::parse_head(id, head, query)?),
+        Method::PUT => Command::PutContainer(container::parse_change(id, head)?),
+        Method::POST => Command::PostContainer(container::parse_change(id, head)?),
+        Method::DELETE => Command::DeleteContainer(id),
+        _ => return Err(Refusal::WrongMethod { allowed: "DELETE, GET, HEAD, POST, PUT" }),
+    })
+}
+
+fn of_object(id: ObjectId, head: &Parts) -> Result<Command, Refusal> {
+    Ok(match head.method {
+        Method::GET => Command::GetObject(Box::new(object::parse_get(id, head)?)),
+        Method::HEAD => Command::HeadObject(Box::new(object::parse_head(id, head)?)),
+        Method::PUT => Command::PutObject(Box::new(object::parse_put(id, head)?)),
+        Method::POST => Command::PostObject(Box::new(object::parse_post(id, head)?)),
+        Method::DELETE => Command::DeleteObject(object::parse_delete(id, head)?),
+        _ => return Err(Refusal::WrongMethod { allowed: "DELETE, GET, HEAD, POST, PUT" }),
+    })
+}

@@ -1,0 +1,148 @@
+//! Operations on containers.
+
+use axum::response::Response;
+use futures_util::try_join;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use martlet_auth::Guarded;
+use martlet_model::{
+    Claim, ContainerChange, ContainerId, ContainerInfo, ContainerStore as _, Created, ListQuery,
+    NewContainer, ObjectStore as _, Usage, UserMetadata,
+};
+
+use super::account::add_metadata;
+use super::answer;
+use super::capabilities::STORAGE_POLICY;
+use super::date;
+use super::format::{Negotiated, negotiate};
+use super::headers::{self, Owner};
+use super::listing;
+use super::query::Query;
+use super::refusal::Refusal;
+
+/// GET of a container.
+#[derive(Debug)]
+pub struct ListObjects {
+    pub id: ContainerId,
+    pub query: ListQuery,
+    pub negotiated: Negotiated,
+}
+
+/// HEAD of a container.
+#[derive(Debug)]
+pub struct HeadContainer {
+    pub id: ContainerId,
+    pub negotiated: Negotiated,
+}
+
+/// PUT of a container, or POST to one: its metadata changes item by item.
+#[derive(Debug)]
+pub struct ChangeContainer {
+    pub id: ContainerId,
+    pub changes: UserMetadata,
+}
+
+pub(super) fn parse_list(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<ListObjects, Refusal> {
+    Ok(ListObjects { id, query: query.listing()?, negotiated: negotiate(query, &head.headers)? })
+}
+
+pub(super) fn parse_head(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<HeadContainer, Refusal> {
+    Ok(HeadContainer { id, negotiated: negotiate(query, &head.headers)? })
+}
+
+pub(super) fn parse_change(id: ContainerId, head: &Parts) -> Result<ChangeContainer, Refusal> {
+    match headers::text(&head.headers, "x-storage-policy")? {
+        None | Some("") => {}
+        Some(policy) if policy.eq_ignore_ascii_case(STORAGE_POLICY) => {}
+        Some(policy) => return Err(Refusal::NotOffered(format!("X-Storage-Policy \"{policy}\"").into())),
+    }
+    Ok(ChangeContainer { id, changes: headers::metadata(&head.headers, Owner::Container)? })
+}
+
+pub(super) async fn list(command: ListObjects, store: &Guarded) -> Result<Response, Refusal> {
+    let ListObjects { id, query, negotiated } = command;
+    let (info, usage, page) = try_join!(store.container(&id), store.usage(&id), store.list(&id, &query))?;
+    let body = listing::objects(&id.name, &page.entries, negotiated.format);
+    Ok(answer::listing(render(&info, usage), negotiated, body))
+}
+
+pub(super) async fn head(command: HeadContainer, store: &Guarded) -> Result<Response, Refusal> {
+    let (info, usage) = try_join!(store.container(&command.id), store.usage(&command.id))?;
+    Ok(answer::headers_alone(render(&info, usage), command.negotiated))
+}
+
+pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
+    let new = NewContainer { metadata: command.changes, claim: Claim::IfFree };
+    Ok(match store.create_container(&command.id, new).await? {
+        Created::New => answer::empty(StatusCode::CREATED, HeaderMap::new()),
+        Created::Existing => answer::accepted(HeaderMap::new()),
+    })
+}
+
+pub(super) async fn post(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
+    store.update_container(&command.id, ContainerChange { metadata: command.changes }).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
+}
+
+pub(super) async fn delete(id: ContainerId, store: &Guarded) -> Result<Response, Refusal> {
+    store.delete_container(&id).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
+}
+
+fn render(info: &ContainerInfo, usage: Usage) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-container-object-count", HeaderValue::from(usage.objects));
+    headers.insert("x-container-bytes-used", HeaderValue::from(usage.bytes));
+    headers.insert("x-timestamp", answer::timestamp(info.created));
+    headers.insert("last-modified", answer::header_value(&date::last_modified(info.modified)));
+    headers.insert("x-storage-policy", HeaderValue::from_static(STORAGE_POLICY));
+    headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+    add_metadata(&mut headers, Owner::Container, &info.metadata);
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use martlet_model::{AccountName, ContainerName, Timestamp};
+
+    use super::*;
+
+    fn id() -> ContainerId {
+        ContainerId {
+            account: AccountName::parse(b"AUTH_a").unwrap(),
+            name: ContainerName::parse(b"box").unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn check_policy(policy: &str, expected: Result<(), u16>) {
+        let request = Request::put("/v1/AUTH_a/box").header("X-Storage-Policy", policy).body(()).unwrap();
+        let found = parse_change(id(), &request.into_parts().0);
+        assert_eq!(found.map(|_| ()).map_err(|refusal| refusal.status()), expected, "{policy}");
+    }
+
+    #[test]
+    fn there_is_one_storage_policy() {
+        check_policy("Policy-0", Ok(()));
+        check_policy("policy-0", Ok(()));
+        check_policy("", Ok(()));
+        check_policy("gold", Err(501));
+    }
+
+    #[test]
+    fn counters_are_never_absent() {
+        let info = ContainerInfo {
+            metadata: UserMetadata::collect([("color".to_owned(), "blue".to_owned())]).unwrap(),
+            created: Timestamp::from_micros(1_500_000),
+            modified: Timestamp::from_micros(784_111_776_000_001),
+        };
+        let headers = render(&info, Usage::default());
+        assert_eq!(headers["x-container-object-count"], "0");
+        assert_eq!(headers["x-container-bytes-used"], "0");
+        assert_eq!(headers["x-timestamp"], "0000000001.50000");
+        assert_eq!(headers["last-modified"], "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(headers["x-container-meta-color"], "blue");
+        assert_eq!(headers["x-storage-policy"], "Policy-0");
+    }
+}

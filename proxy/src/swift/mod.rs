@@ -1,0 +1,224 @@
+//! The Swift dialect.
+//!
+//! Reading order: [`command`] makes a typed command of a request's head ([`path`], [`query`], [`headers`], [`declared`],
+//! [`unoffered`]); [`login`], [`account`], [`container`] and [`object`] carry commands out, one operation at a time;
+//! [`answer`], [`listing`] and [`format`] write what comes back, and [`refusal`] says no.
+//!
+//! **Invariant:** what Swift knows and isn't offered here is refused by its name, before anything is done.
+
+mod account;
+mod answer;
+mod capabilities;
+mod command;
+mod container;
+mod content_type;
+mod date;
+mod declared;
+mod format;
+mod headers;
+mod listing;
+mod login;
+mod object;
+mod path;
+mod query;
+mod refusal;
+mod unoffered;
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use martlet_auth::token::TokenKey;
+use martlet_auth::{Guarded, Identity, Users};
+use martlet_model::{AccountName, Clock, Error, Timestamp};
+use percent_encoding::utf8_percent_encode;
+
+use crate::body::RequestBody;
+use crate::dialect::{About, Dialect};
+use crate::request_id::RequestId;
+
+use command::Command;
+pub use login::Scheme;
+use path::Target;
+use refusal::{RETRY_AFTER_SECONDS, Realm, Refusal, Words};
+
+/// Swift's grammar, and what it takes to log in.
+#[derive(Debug)]
+pub struct Swift {
+    users: Arc<dyn Users>,
+    tokens: TokenKey,
+    clock: Arc<dyn Clock>,
+    scheme: Scheme,
+}
+
+impl Swift {
+    /// `tokens` is the same at every proxy of a cluster; `scheme` is the one that clients reach this server by.
+    pub fn new(users: Arc<dyn Users>, tokens: TokenKey, clock: Arc<dyn Clock>, scheme: Scheme) -> Self {
+        Self { users, tokens, clock, scheme }
+    }
+}
+
+impl Dialect for Swift {
+    type Command = Command;
+    type Refusal = Refusal;
+
+    fn parse(&self, head: &Parts) -> Result<Command, Refusal> {
+        Command::parse(head)
+    }
+
+    async fn identify(&self, head: &Parts, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
+        Ok((identity(head, &self.tokens, self.clock.now())?, body))
+    }
+
+    async fn perform(
+        &self,
+        command: Command,
+        body: RequestBody,
+        store: &Guarded,
+        about: &About,
+    ) -> Result<Response, Refusal> {
+        let account = command.account().cloned();
+        let outcome = self.carry_out(command, body, store, about).await;
+        outcome
+            .map(|response| with_transaction(response, about.id))
+            .map_err(|refusal| challenged(refusal, store.identity(), account))
+    }
+
+    fn refuse(&self, refusal: Refusal, about: &About) -> Response {
+        log(&refusal, about);
+        with_transaction(render(&refusal), about.id)
+    }
+
+    fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue) {
+        (HeaderName::from_static("x-openstack-request-id"), transaction(id))
+    }
+}
+
+impl Swift {
+    /// One line per operation, and nothing else.
+    async fn carry_out(
+        &self,
+        command: Command,
+        body: RequestBody,
+        store: &Guarded,
+        about: &About,
+    ) -> Result<Response, Refusal> {
+        let now = self.clock.now();
+        match command {
+            Command::Login(login) => {
+                login::perform(login, &*self.users, &self.tokens, self.scheme, now).await
+            }
+            Command::Capabilities => Ok(capabilities::answer()),
+            Command::Health => Ok(healthy()),
+            Command::ListContainers(command) => account::list(command, store, now).await,
+            Command::HeadAccount(command) => account::head(command, store, now).await,
+            Command::PostAccount(command) => account::post(command, store).await,
+            Command::PutContainer(command) => container::put(command, store).await,
+            Command::ListObjects(command) => container::list(command, store).await,
+            Command::HeadContainer(command) => container::head(command, store).await,
+            Command::PostContainer(command) => container::post(command, store).await,
+            Command::DeleteContainer(id) => container::delete(id, store).await,
+            Command::PutObject(command) => object::put(*command, body, store).await,
+            Command::GetObject(command) => object::get(*command, store, about.id).await,
+            Command::HeadObject(command) => object::head(*command, store).await,
+            Command::PostObject(command) => object::post(*command, store).await,
+            Command::DeleteObject(command) => object::delete(command, store).await,
+        }
+    }
+}
+
+fn healthy() -> Response {
+    answer::whole(StatusCode::OK, HeaderMap::new(), answer::PLAIN, "OK".to_owned())
+}
+
+/// Whose token the request carries. Where no token is asked for, none is looked at.
+fn identity(head: &Parts, tokens: &TokenKey, now: Timestamp) -> Result<Identity, Refusal> {
+    let account = match Target::parse(head.uri.path())? {
+        Target::Capabilities | Target::Health | Target::Login => return Ok(Identity::Anonymous),
+        Target::Account(account) => account,
+        Target::Container(id) => id.account,
+        Target::Object(id) => id.container.account,
+    };
+    match headers::either(&head.headers, "x-auth-token", "x-storage-token")? {
+        None => Ok(Identity::Anonymous),
+        Some(token) => tokens
+            .verify(token, now)
+            .map(|user| Identity::User(Arc::new(user)))
+            .map_err(|_| Refusal::Unauthorized { realm: Realm::Account(account) }),
+    }
+}
+
+/// Who is denied something and hasn't said who they are is asked to.
+fn challenged(refusal: Refusal, identity: &Identity, account: Option<AccountName>) -> Refusal {
+    match (refusal, identity, account) {
+        (Refusal::Store(Error::Denied), Identity::Anonymous, Some(account)) => {
+            Refusal::Unauthorized { realm: Realm::Account(account) }
+        }
+        (refusal, _, _) => refusal,
+    }
+}
+
+/// `X-Trans-Id`; the corridor adds the same as `X-Openstack-Request-Id`.
+fn with_transaction(mut response: Response, id: RequestId) -> Response {
+    response.headers_mut().insert("x-trans-id", transaction(id));
+    response
+}
+
+fn transaction(id: RequestId) -> HeaderValue {
+    answer::header_value(&format!("tx{}", id.to_string().to_ascii_lowercase()))
+}
+
+/// What isn't the client's business is told to the log alone.
+fn log(refusal: &Refusal, about: &About) {
+    let Refusal::Store(error) = refusal else { return };
+    match error {
+        Error::Internal(source) => tracing::error!(request = %about.id, %source, "internal error"),
+        Error::Damaged(_) => tracing::error!(request = %about.id, %error, "refused"),
+        Error::OutOfSpace | Error::Unavailable(_) | Error::OutcomeUnknown => {
+            tracing::warn!(request = %about.id, %error, "refused");
+        }
+        _ => {}
+    }
+}
+
+fn render(refusal: &Refusal) -> Response {
+    let (status, words) = refusal.answer();
+    let headers = refusal_headers(refusal);
+    let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match words {
+        Words::Plain(text) => answer::whole(code, headers, answer::PLAIN, text.into_owned()),
+        Words::Page => answer::whole(code, headers, answer::HTML, refusal::page(status)),
+        Words::Nothing => answer::with_body(code, headers, axum::body::Body::empty()),
+    }
+}
+
+fn refusal_headers(refusal: &Refusal) -> HeaderMap {
+    let mut headers = refusal.object().map(object::render).unwrap_or_default();
+    match refusal {
+        Refusal::Unauthorized { realm } => {
+            headers.insert(WWW_AUTHENTICATE, challenge(realm));
+        }
+        Refusal::WrongMethod { allowed } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        Refusal::Store(Error::RangeUnsatisfiable(info)) => {
+            let value = format!("bytes */{}", info.content.bytes);
+            headers.insert(CONTENT_RANGE, answer::header_value(&value));
+        }
+        Refusal::Store(Error::Unavailable(_) | Error::OutcomeUnknown) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        _ => {}
+    }
+    headers
+}
+
+fn challenge(realm: &Realm) -> HeaderValue {
+    let realm = match realm {
+        Realm::Account(account) => utf8_percent_encode(account.as_str(), login::PATH_SEGMENT).to_string(),
+        Realm::Unknown => "unknown".to_owned(),
+    };
+    answer::header_value(&format!("Swift realm=\"{realm}\""))
+}

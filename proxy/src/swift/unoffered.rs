@@ -1,0 +1,219 @@
+//! What Swift knows and is not offered here: it is refused by name, and never ignored.
+//!
+//! A header or parameter that Swift itself gives no meaning to is no concern of this list.
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+
+use super::query::Query;
+use super::refusal::Refusal;
+
+/// Headers whose whole name is listed. `x-remove-…` of each is refused as well.
+const HEADERS: &[&str] = &[
+    "destination-account",
+    "x-account-access-control",
+    "x-container-read",
+    "x-container-sharding",
+    "x-container-write",
+    "x-copied-from",
+    "x-copy-from",
+    "x-copy-from-account",
+    "x-delete-after",
+    "x-delete-at",
+    "x-fresh-metadata",
+    "x-history-location",
+    "x-object-manifest",
+    "x-open-expired",
+    "x-robots-tag",
+    "x-static-large-object",
+    "x-versions-enabled",
+    "x-versions-location",
+    "x-versions-mode",
+];
+
+/// Headers that are listed by how they begin.
+const HEADER_FAMILIES: &[&str] = &[
+    "x-account-meta-quota-",
+    "x-account-meta-temp-url-key",
+    "x-account-meta-web-",
+    "x-account-quota-",
+    "x-account-sysmeta-",
+    "x-container-meta-access-control-",
+    "x-container-meta-quota-",
+    "x-container-meta-temp-url-key",
+    "x-container-meta-web-",
+    "x-container-sync-",
+    "x-container-sysmeta-",
+    "x-object-sysmeta-",
+    "x-object-transient-sysmeta-",
+    "x-symlink-target",
+];
+
+const PARAMETERS: &[&str] = &[
+    "bulk-delete",
+    "extract-archive",
+    "multipart-manifest",
+    "part-number",
+    "path",
+    "reverse",
+    "swiftinfo_expires",
+    "swiftinfo_sig",
+    "temp_url_expires",
+    "temp_url_ip_range",
+    "temp_url_prefix",
+    "temp_url_sig",
+    "version-id",
+    "version_marker",
+    "versions",
+];
+
+/// Refuses a request that asks for something which isn't offered.
+pub(super) fn refuse(head: &Parts, query: &Query<'_>) -> Result<(), Refusal> {
+    refuse_method(&head.method)?;
+    refuse_headers(&head.headers)?;
+    refuse_parameters(query)?;
+    refuse_form(head)
+}
+
+fn refuse_method(method: &Method) -> Result<(), Refusal> {
+    match method.as_str() {
+        "COPY" | "OPTIONS" => Err(Refusal::NotOffered(method.as_str().to_owned().into())),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    for name in headers.keys() {
+        let name = name.as_str();
+        let set = match name.strip_prefix("x-remove-") {
+            Some(rest) => &format!("x-{rest}"),
+            None => name,
+        };
+        if HEADERS.contains(&set) || HEADER_FAMILIES.iter().any(|family| set.starts_with(family)) {
+            return Err(Refusal::NotOffered(titled(name).into()));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_parameters(query: &Query<'_>) -> Result<(), Refusal> {
+    if let Some(name) = query.names().find(|name| PARAMETERS.contains(name)) {
+        return Err(Refusal::NotOffered(name.to_owned().into()));
+    }
+    // There are no symbolic links: the object itself is what `symlink=get` asks for, and what it gets.
+    match query.text("symlink")? {
+        None | Some("get") => Ok(()),
+        Some(_) => Err(Refusal::NotOffered("symlink".into())),
+    }
+}
+
+/// A form posted by a browser is an upload, not a change of metadata.
+fn refuse_form(head: &Parts) -> Result<(), Refusal> {
+    let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let is_form =
+        content_type.get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"));
+    if head.method == Method::POST && is_form {
+        return Err(Refusal::NotOffered("POST of multipart/form-data".into()));
+    }
+    Ok(())
+}
+
+/// `x-delete-at` as people write it: `X-Delete-At`.
+fn titled(name: &str) -> String {
+    let mut first = true;
+    name.chars()
+        .map(|character| {
+            let shown = if first { character.to_ascii_uppercase() } else { character };
+            first = character == '-';
+            shown
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn find(method: &str, query: &str, header: Option<(&str, &str)>) -> Option<String> {
+        let mut request = Request::builder().method(method).uri(format!("/v1/a/c/o?{query}"));
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        match refuse(&head, &Query::parse(head.uri.query())) {
+            Ok(()) => None,
+            Err(Refusal::NotOffered(what)) => Some(what.into_owned()),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check_header(name: &str, expected: Option<&str>) {
+        assert_eq!(find("PUT", "", Some((name, "x"))).as_deref(), expected, "{name}");
+    }
+
+    #[track_caller]
+    fn check_query(query: &str, expected: Option<&str>) {
+        assert_eq!(find("GET", query, None).as_deref(), expected, "{query}");
+    }
+
+    #[test]
+    fn headers_with_a_meaning_are_named() {
+        check_header("X-Object-Manifest", Some("X-Object-Manifest"));
+        check_header("x-delete-at", Some("X-Delete-At"));
+        check_header("X-Delete-After", Some("X-Delete-After"));
+        check_header("X-Copy-From", Some("X-Copy-From"));
+        check_header("X-Container-Read", Some("X-Container-Read"));
+        check_header("X-Remove-Container-Read", Some("X-Remove-Container-Read"));
+        check_header("X-Remove-Versions-Location", Some("X-Remove-Versions-Location"));
+        check_header("X-Container-Meta-Quota-Bytes", Some("X-Container-Meta-Quota-Bytes"));
+        check_header("X-Account-Meta-Temp-URL-Key-2", Some("X-Account-Meta-Temp-Url-Key-2"));
+        check_header("X-Symlink-Target-Account", Some("X-Symlink-Target-Account"));
+        check_header("X-Container-Sync-To", Some("X-Container-Sync-To"));
+        check_header("X-Account-Quota-Bytes", Some("X-Account-Quota-Bytes"));
+    }
+
+    #[test]
+    fn everything_else_passes() {
+        for name in
+            ["X-Object-Meta-Mtime", "X-Container-Meta-Color", "X-Newest", "X-Auth-Token", "User-Agent"]
+        {
+            check_header(name, None);
+        }
+    }
+
+    #[test]
+    fn parameters_with_a_meaning_are_named() {
+        check_query("multipart-manifest=put", Some("multipart-manifest"));
+        check_query("multipart%2Dmanifest=put", Some("multipart-manifest"));
+        check_query("temp_url_sig=x&temp_url_expires=1", Some("temp_url_sig"));
+        check_query("bulk-delete", Some("bulk-delete"));
+        check_query("extract-archive=tar", Some("extract-archive"));
+        check_query("versions", Some("versions"));
+        check_query("path=a", Some("path"));
+        check_query("reverse=on", Some("reverse"));
+        check_query("format=json&limit=1&marker=a&cache=no", None);
+    }
+
+    #[test]
+    fn there_are_no_links_so_the_link_itself_is_the_object() {
+        check_query("symlink=get", None);
+        check_query("symlink=follow", Some("symlink"));
+    }
+
+    #[test]
+    fn methods_with_a_meaning_are_named() {
+        assert_eq!(find("COPY", "", None).as_deref(), Some("COPY"));
+        assert_eq!(find("OPTIONS", "", None).as_deref(), Some("OPTIONS"));
+        assert_eq!(find("DELETE", "", None), None);
+    }
+
+    #[test]
+    fn a_form_is_not_a_change_of_metadata() {
+        let form = Some(("Content-Type", "Multipart/Form-Data; boundary=x"));
+        assert_eq!(find("POST", "", form).as_deref(), Some("POST of multipart/form-data"));
+        assert_eq!(find("PUT", "", form), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! Logging in, tokens, and what is open to everybody.
+
+use std::time::Duration;
+
+use crate::harness::Server;
+
+#[tokio::test]
+async fn every_form_of_the_login_path_gives_a_token() {
+    let server = Server::start().await;
+    for path in ["/auth/v1.0", "/auth/v1.0/", "/auth", "/auth/", "/v1.0", "/v1.0/"] {
+        for names in [("X-Auth-User", "X-Auth-Key"), ("X-Storage-User", "X-Storage-Pass")] {
+            let headers = [(names.0, "test:tester"), (names.1, "testing")];
+            let answer = server.send("GET", path, &headers, b"").await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(answer.header("x-auth-token").starts_with("AUTH_tk"));
+            assert_eq!(answer.header("x-auth-token"), answer.header("x-storage-token"));
+            assert_eq!(answer.header("x-storage-url"), format!("http://{}/v1/AUTH_test", server.address));
+            assert_eq!(answer.header("x-auth-token-expires"), "86400");
+            assert_eq!(answer.header("content-length"), "0");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_storage_url_follows_the_host_header() {
+    let server = Server::start().await;
+    let request = "GET /auth/v1.0 HTTP/1.1\r\nHost: store.example:8080\r\nConnection: close\r\n\
+                   X-Auth-User: test:tester\r\nX-Auth-Key: testing\r\n\r\n";
+    let answer = crate::harness::raw(server.address, request.as_bytes()).await;
+    assert_eq!(answer.header("x-storage-url"), "http://store.example:8080/v1/AUTH_test");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_401_with_a_challenge() {
+    let server = Server::start().await;
+    for headers in [
+        &[][..],
+        &[("X-Auth-User", "test:tester")],
+        &[("X-Auth-User", "test:tester"), ("X-Auth-Key", "wrong")],
+        &[("X-Auth-User", "test:nobody"), ("X-Auth-Key", "testing")],
+        &[("X-Auth-User", "tester"), ("X-Auth-Key", "testing")],
+    ] {
+        let answer = server.send("GET", "/auth/v1.0", headers, b"").await;
+        assert_eq!(answer.status, 401, "{headers:?}");
+        assert_eq!(answer.header("www-authenticate"), "Swift realm=\"unknown\"");
+        assert_eq!(answer.find("x-auth-token"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_taken_from_both_headers_until_it_expires() {
+    let server = Server::start().await;
+    let session = server.login().await;
+    for name in ["X-Auth-Token", "X-Storage-Token"] {
+        let answer = server.send("HEAD", "/v1/AUTH_test", &[(name, &session.token)], b"").await;
+        assert_eq!(answer.status, 204, "{name}");
+    }
+    server.clock.advance(Duration::from_secs(86_399));
+    assert_eq!(session.head("").await.status, 204);
+    server.clock.advance(Duration::from_secs(1));
+    let expired = session.head("").await;
+    assert_eq!(expired.status, 401);
+    assert_eq!(expired.header("www-authenticate"), "Swift realm=\"AUTH_test\"");
+}
+
+#[tokio::test]
+async fn a_bad_token_is_401_with_a_challenge() {
+    let server = Server::start().await;
+    let token = server.login().await.token;
+    let last = if token.ends_with('A') { "B" } else { "A" };
+    let altered = format!("{}{last}", &token[..token.len() - 1]);
+    for token in ["", "AUTH_tk", "nonsense", altered.as_str()] {
+        let answer = server.send("GET", "/v1/AUTH_test", &[("X-Auth-Token", token)], b"").await;
+        assert_eq!(answer.status, 401, "{token}");
+        assert_eq!(answer.header("www-authenticate"), "Swift realm=\"AUTH_test\"");
+        assert!(answer.text().contains("<h1>Unauthorized</h1>"));
+    }
+}
+
+#[tokio::test]
+async fn nobody_in_particular_is_asked_who_they_are() {
+    let server = Server::start().await;
+    let answer = server.send("PUT", "/v1/AUTH_test/box", &[], b"").await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("www-authenticate"), "Swift realm=\"AUTH_test\"");
+    assert_eq!(server.login().await.head("/box").await.status, 404);
+}
+
+#[tokio::test]
+async fn another_account_is_forbidden_for_every_operation() {
+    let server = Server::start().await;
+    let owner = server.login().await;
+    owner.put("/box", b"").await;
+    owner.put("/box/key", b"mine").await;
+    let stranger = server.login_as("other").await;
+    for (method, path) in [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("POST", ""),
+        ("PUT", "/box"),
+        ("GET", "/box"),
+        ("HEAD", "/box"),
+        ("POST", "/box"),
+        ("DELETE", "/box"),
+        ("PUT", "/box/key"),
+        ("GET", "/box/key"),
+        ("HEAD", "/box/key"),
+        ("POST", "/box/key"),
+        ("DELETE", "/box/key"),
+        ("GET", "/missing"),
+        ("GET", "/box/missing"),
+    ] {
+        let headers = [("X-Auth-Token", stranger.token.as_str())];
+        let answer = server.send(method, &format!("/v1/AUTH_test{path}"), &headers, b"").await;
+        assert_eq!(answer.status, 403, "{method} {path}");
+        assert_eq!(answer.find("www-authenticate"), None);
+    }
+    assert_eq!(owner.get("/box/key").await.body, b"mine");
+}
+
+#[tokio::test]
+async fn health_and_capabilities_are_open() {
+    let server = Server::start().await;
+    let health = server.send("GET", "/healthcheck", &[], b"").await;
+    assert_eq!((health.status, health.text()), (200, "OK"));
+    for headers in [&[][..], &[("X-Auth-Token", "nonsense")]] {
+        let info = server.send("GET", "/info", headers, b"").await;
+        assert_eq!(info.status, 200);
+        assert!(info.header("content-type").starts_with("application/json"));
+        let info: serde_json::Value = serde_json::from_slice(&info.body).unwrap();
+        assert_eq!(info["swift"]["max_meta_value_length"], 256);
+        assert_eq!(info["swift"]["container_listing_limit"], 10_000);
+        assert_eq!(info["swift"]["max_file_size"], 5_368_709_120_u64);
+    }
+    assert_eq!(server.send("POST", "/info", &[], b"").await.status, 405);
+}
+
+#[tokio::test]
+async fn capabilities_promise_nothing_that_is_not_offered() {
+    let server = Server::start().await;
+    let info = server.send("GET", "/info", &[], b"").await;
+    let info: serde_json::Value = serde_json::from_slice(&info.body).unwrap();
+    let sections: Vec<_> = info.as_object().unwrap().keys().collect();
+    assert_eq!(sections, ["swift"]);
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request() {
+    let server = Server::start().await;
+    let session = server.login().await;
+    let mut seen = Vec::new();
+    for answer in [
+        session.get("").await,
+        session.head("/missing").await,
+        session.send("COPY", "/a/b", &[], b"").await,
+        server.send("GET", "/healthcheck", &[], b"").await,
+        server.send("GET", "/auth/v1.0", &[], b"").await,
+    ] {
+        let id = answer.header("x-trans-id").to_owned();
+        assert!(id.starts_with("tx"), "{id}");
+        assert_eq!(answer.header("x-openstack-request-id"), id);
+        assert!(answer.find("date").is_some());
+        assert!(!seen.contains(&id));
+        seen.push(id);
+    }
+}

@@ -1,0 +1,110 @@
+//! Conditional requests.
+
+use std::time::Duration;
+
+use crate::harness::{Server, Session};
+
+const ETAG: &str = "0cc175b9c0f1b6a831c399e269772661";
+
+/// An object `a` whose date is half a second before 00:00:02.
+async fn stored(server: &Server) -> Session {
+    let session = server.login().await;
+    session.put("/box", b"").await;
+    server.clock.advance(Duration::from_millis(1500));
+    session.put("/box/key", b"a").await;
+    session
+}
+
+async fn status(session: &Session, method: &str, name: &str, value: &str) -> u16 {
+    session.send(method, "/box/key", &[(name, value)], b"").await.status
+}
+
+#[tokio::test]
+async fn reads_with_etags() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    for method in ["GET", "HEAD"] {
+        for (name, value, expected) in [
+            ("If-Match", ETAG, 200),
+            ("If-Match", "\"0CC175B9C0F1B6A831C399E269772661\"", 200),
+            ("If-Match", "*", 200),
+            ("If-Match", "x, y", 412),
+            ("If-None-Match", ETAG, 304),
+            ("If-None-Match", "*", 304),
+            ("If-None-Match", "x", 200),
+        ] {
+            assert_eq!(status(&session, method, name, value).await, expected, "{method} {name}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_with_dates_as_last_modified_shows_them() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    assert_eq!(session.head("/box/key").await.header("last-modified"), "Thu, 01 Jan 2026 00:00:02 GMT");
+    for method in ["GET", "HEAD"] {
+        for (name, value, expected) in [
+            ("If-Modified-Since", "Thu, 01 Jan 2026 00:00:01 GMT", 200),
+            ("If-Modified-Since", "Thu, 01 Jan 2026 00:00:02 GMT", 304),
+            ("If-Modified-Since", "gibberish", 200),
+            ("If-Unmodified-Since", "Thu, 01 Jan 2026 00:00:01 GMT", 412),
+            ("If-Unmodified-Since", "Thu, 01 Jan 2026 00:00:02 GMT", 200),
+        ] {
+            assert_eq!(status(&session, method, name, value).await, expected, "{method} {name}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn not_modified_describes_the_object_without_its_bytes() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    let answer = session.send("GET", "/box/key", &[("If-None-Match", ETAG)], b"").await;
+    assert_eq!((answer.status, answer.header("etag")), (304, ETAG));
+    assert_eq!(answer.header("last-modified"), "Thu, 01 Jan 2026 00:00:02 GMT");
+    assert!(answer.body.is_empty());
+}
+
+#[tokio::test]
+async fn only_one_writer_creates_an_object() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    let create = [("If-None-Match", "*")];
+    assert_eq!(session.send("PUT", "/box/new", &create, b"first").await.status, 201);
+    assert_eq!(session.send("PUT", "/box/new", &create, b"second").await.status, 412);
+    assert_eq!(session.get("/box/new").await.text(), "first");
+    let other = session.send("PUT", "/box/new", &[("If-None-Match", ETAG)], b"third").await;
+    assert_eq!((other.status, other.text()), (400, "If-None-Match only supports *"));
+    assert_eq!(session.get("/box/new").await.text(), "first");
+}
+
+#[tokio::test]
+async fn a_write_can_insist_on_what_it_replaces() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    assert_eq!(session.send("PUT", "/box/key", &[("If-Match", "x")], b"b").await.status, 412);
+    assert_eq!(session.send("PUT", "/box/missing", &[("If-Match", "*")], b"b").await.status, 412);
+    assert_eq!(session.send("PUT", "/box/key", &[("If-Match", ETAG)], b"b").await.status, 201);
+    assert_eq!(status(&session, "DELETE", "If-Match", ETAG).await, 412);
+    assert_eq!(session.get("/box/key").await.text(), "b");
+    assert_eq!(status(&session, "DELETE", "If-Match", "92eb5ffee6ae2fec3ad71c777531578f").await, 204);
+}
+
+#[tokio::test]
+async fn a_condition_that_is_not_offered_is_named() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    for (method, name) in [
+        ("POST", "If-Match"),
+        ("POST", "If-None-Match"),
+        ("POST", "If-Unmodified-Since"),
+        ("PUT", "If-Unmodified-Since"),
+        ("DELETE", "If-Unmodified-Since"),
+    ] {
+        let answer = session.send(method, "/box/key", &[(name, "Thu, 01 Jan 2026 00:00:09 GMT")], b"").await;
+        assert_eq!(answer.status, 501, "{method} {name}");
+        assert!(answer.text().to_ascii_lowercase().contains(&name.to_ascii_lowercase()), "{answer:?}");
+    }
+    assert_eq!(session.get("/box/key").await.text(), "a");
+}
