@@ -123,20 +123,41 @@ fn tombstones_that_are_forgotten() {
     holds(Configuration { existing, breakages, ..configuration([(FIRST, 1), (SECOND, 1)]) });
 }
 
+/// A configuration in which this fault shows.
+fn faulty<const N: usize>(
+    fault: Fault,
+    breakages: Breakages,
+    scripts: [(&[Operation], u32); N],
+) -> Configuration {
+    Configuration { breakages, fault: Some(fault), ..configuration(scripts) }
+}
+
 #[test]
 fn planted_faults_are_found_by_the_search_too() {
-    let writes = || configuration([(FIRST, 1), (SECOND, 1)]);
-    let fault = |fault| Some(fault);
-    is_caught(Configuration { fault: fault(Fault::NoPromiseCheck), ..writes() });
-    let breakages = Breakages { restarts: 1, ..Breakages::default() };
-    is_caught(Configuration { breakages, fault: fault(Fault::NoFloorAfterRestart), ..writes() });
-    let breakages = Breakages { evictions: 1, ..Breakages::default() };
-    is_caught(Configuration { breakages, fault: fault(Fault::NoFloorAfterEviction), ..writes() });
-    let readers = || configuration([(FIRST, 1), (&[Operation::Read, Operation::Read], 1)]);
-    is_caught(Configuration { fault: fault(Fault::NewerOfTwoRead), ..readers() });
-    let conditional = || configuration([(FIRST, 1), (&[Operation::Create(2), Operation::Read], 1)]);
-    is_caught(Configuration { fault: fault(Fault::NoAcceptBeforeFailedCondition), ..conditional() });
-    let copied = || configuration([(FIRST, 1), (SECOND, 1), (&[Operation::Read], 1)]);
-    let breakages = Breakages { copies: 1, ..Breakages::default() };
-    is_caught(Configuration { breakages, fault: fault(Fault::FollowerCopy), ..copied() });
+    let none = Breakages::default();
+    is_caught(faulty(Fault::NoPromiseCheck, none, [(FIRST, 1), (SECOND, 1)]));
+    is_caught(faulty(Fault::NewerOfTwoRead, none, [(FIRST, 1), (&[Operation::Read, Operation::Read], 1)]));
+    let creation = &[Operation::Create(2), Operation::Read];
+    is_caught(faulty(Fault::NoAcceptBeforeFailedCondition, none, [(FIRST, 1), (creation, 1)]));
+    is_caught(faulty(Fault::NoLineage, none, [(FIRST, 2)]));
+}
+
+#[test]
+fn missing_floors_are_found_by_the_search_too() {
+    let restart = Breakages { restarts: 1, ..Breakages::default() };
+    is_caught(faulty(Fault::NoFloorAfterRestart, restart, [(FIRST, 1), (SECOND, 1)]));
+    let eviction = Breakages { evictions: 1, ..Breakages::default() };
+    is_caught(faulty(Fault::NoFloorAfterEviction, eviction, [(FIRST, 1), (SECOND, 1)]));
+    let existing = Some(Cell::Present(9));
+    let deletion = [(FIRST, 1), (&[Operation::Delete] as &[Operation], 1)];
+    let forgets = Breakages { forgets: 2, ..Breakages::default() };
+    is_caught(Configuration { existing, ..faulty(Fault::NoFloorAfterForgetting, forgets, deletion) });
+    let forgets = Breakages { forgets: 1, ..Breakages::default() };
+    is_caught(Configuration { existing, ..faulty(Fault::ForgettingEarly, forgets, deletion) });
+}
+
+#[test]
+fn a_copy_behind_the_protocol_is_found_by_the_search_too() {
+    let copy = Breakages { copies: 1, ..Breakages::default() };
+    is_caught(faulty(Fault::FollowerCopy, copy, [(FIRST, 1), (SECOND, 1), (&[Operation::Read], 1)]));
 }
