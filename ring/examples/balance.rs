@@ -5,8 +5,10 @@
 #![expect(clippy::print_stdout, reason = "the table on standard output is what this program is for")]
 
 use martlet_ring::{
-    Balance, Device, DeviceId, Dispersion, NodeId, Ring, RingError, ZoneId, build, edit, partition_bits_for,
+    Balance, Device, DeviceId, Dispersion, NodeId, PlacementHash, Ring, RingError, ZoneId, build, edit,
+    partition_bits_for,
 };
+use std::hint::black_box;
 use std::time::Instant;
 
 const REPLICAS: u8 = 3;
@@ -29,7 +31,22 @@ fn main() -> Result<(), RingError> {
     measure("60 equal, 20 nodes, 5 zones", &devices(60, 3, 5, equal))?;
     measure("60 weighted 4 to 16, 20 nodes, 5 zones", &devices(60, 3, 5, weighted))?;
     measure("600 weighted 4 to 16, 100 nodes, 10 zones", &devices(600, 6, 10, weighted))?;
+    let ring = build(12, REPLICAS, devices(60, 3, 5, weighted))?;
+    println!("\nOne lookup among 2^12 partitions: {:.1} ns.", lookup_ns(&ring));
     Ok(())
+}
+
+/// The time of one lookup, all caches warm: partition and devices of a hash.
+fn lookup_ns(ring: &Ring) -> f64 {
+    const LOOKUPS: u32 = 10_000_000;
+    let start = Instant::now();
+    let mut seen = 0_u32;
+    for lookup in 0..u64::from(LOOKUPS) {
+        let hash = PlacementHash(lookup.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        seen ^= black_box(ring).devices_of_hash(hash)[0].0;
+    }
+    black_box(seen);
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(LOOKUPS)
 }
 
 /// `count` devices, `per_node` on each node, nodes dealt to `zones` in turn, weights in turn.

@@ -9,35 +9,30 @@
 
 use crate::device::{Device, DeviceId};
 use crate::placement::Partition;
-use rendezvous_hash::{Capacity, IdNode, NodeHasher, RendezvousNodes, WeightedNode};
+use rendezvous_hash::{Capacity, KeyValueNode, NodeHasher, RendezvousNodes, WeightedNode};
 use siphasher::sip::SipHasher24;
 use std::hash::{Hash, Hasher};
 
 /// The devices that may receive replicas, ready to be ordered for each partition.
 pub(crate) struct Rendezvous {
-    candidates: RendezvousNodes<WeightedNode<IdNode<DeviceId>>, FixedSip24>,
-    /// Ids, ascending: the position is the device's index.
-    ids: Vec<DeviceId>,
+    /// Scored by id, which stays, and not by index, which shifts when a device goes.
+    candidates: RendezvousNodes<WeightedNode<KeyValueNode<DeviceId, usize>>, FixedSip24>,
 }
 
 impl Rendezvous {
     /// `devices` are sorted by id. Draining ones are no candidates.
     pub(crate) fn new(devices: &[Device]) -> Self {
         let mut candidates = RendezvousNodes::new(FixedSip24);
-        for device in devices {
-            if let Some(capacity) = Capacity::new(f64::from(device.weight)) {
-                candidates.insert(WeightedNode::new(IdNode::new(device.id), capacity));
-            }
-        }
-        Self { candidates, ids: devices.iter().map(|device| device.id).collect() }
+        candidates.extend(devices.iter().enumerate().filter_map(|(index, device)| {
+            let capacity = Capacity::new(f64::from(device.weight))?;
+            Some(WeightedNode::new(KeyValueNode::new(device.id, index), capacity))
+        }));
+        Self { candidates }
     }
 
     /// The indexes of the candidates, most wanted first.
     pub(crate) fn order(&self, partition: Partition) -> Vec<usize> {
-        self.candidates
-            .calc_candidates(&partition)
-            .filter_map(|candidate| self.ids.binary_search(&*candidate.node).ok())
-            .collect()
+        self.candidates.calc_candidates(&partition).map(|candidate| candidate.node.value).collect()
     }
 }
 

@@ -121,6 +121,8 @@ pub struct Movement {
     /// Replicas of all partitions together.
     pub replicas: usize,
     /// Replicas that any ring would have to move: the sum of what the fair shares of devices grow by.
+    /// Failure domains may make that impossible to reach: where the zone that has to grow already holds its replica of
+    /// the partitions that lost one, two replicas have to move for one.
     pub ideal: f64,
     /// What the next edit with the same devices would still want to change: replicas above the quotas, and partitions
     /// whose replicas could be spread better. 0: settled.

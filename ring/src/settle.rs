@@ -179,7 +179,7 @@ impl<'a> Search<'a> {
             for target in 0..self.arrived.len() {
                 let step = Step { partition, slot, target };
                 let is_nearer = self.arrived[target].is_none_or(|known| known.moves > moves + step_moves);
-                if is_nearer && self.is_target(step) && self.assignment.strain_after(step) <= before {
+                if is_nearer && !row.contains(&Some(target)) && self.assignment.strain_after(step) <= before {
                     self.arrived[target] =
                         Some(Arrival { moves: moves + step_moves, link: Some((source, step)) });
                     match step_moves {
@@ -189,11 +189,6 @@ impl<'a> Search<'a> {
                 }
             }
         }
-    }
-
-    fn is_target(&self, step: Step) -> bool {
-        let Assignment { quotas, .. } = self.assignment;
-        quotas.devices[step.target] > 0 && !self.assignment.row(step.partition).contains(&Some(step.target))
     }
 
     /// The steps that lead to `end`, last first, each with the device that gives.

@@ -32,32 +32,65 @@ pub(crate) fn fair_shares(topology: &Topology, shape: Shape) -> Vec<f64> {
     divide(topology, shape).devices
 }
 
-/// Fair shares rounded to whole replicas, hardly any by more than a half. Between equals, those that hold more than
-/// their part now are rounded up.
+/// Fair shares rounded to whole replicas, hardly any by more than a half. What devices hold now is kept as it is when
+/// it is a rounding already: nothing moves for rounding's sake.
 pub(crate) fn quotas(topology: &Topology, shape: Shape, loads: &[usize]) -> Quotas {
     let fair = divide(topology, shape);
-    let total = real(shape.partitions * shape.replicas);
-    let loads = Shares::summed_up(topology, loads.iter().map(|&load| real(load)).collect());
-    // Rounded without a look at the failure domains; that is changed only where a domain can't hold it.
-    let open = vec![(0.0, f64::INFINITY); fair.devices.len()];
-    let floors = fair.devices.iter().map(|share| (share + EPSILON).floor()).collect();
-    let wish = Shares::summed_up(topology, round(total, &fair.devices, floors, &open, &loads.devices));
-    let level = |total: f64, rooms: &[Room], of: &dyn Fn(&Shares) -> Vec<f64>| {
-        let limits = limits(total, rooms, shape.partitions);
-        let clamped =
-            of(&wish).into_iter().zip(&limits).map(|(wish, limits)| wish.max(limits.0).min(limits.1));
-        round(total, &of(&fair), clamped.collect(), &limits, &of(&loads))
-    };
-    let rounded = descend(topology, total, &level);
+    let mut quotas = Shares::summed_up(topology, loads.iter().map(|&load| real(load)).collect());
+    // Until the quotas are what a later call would keep.
+    for _ in 0..ROUNDS_MAX {
+        let rounded = rounded(topology, shape, &fair, &quotas);
+        if is_possible(topology, shape, &quotas) && quotas.off_max(&fair) <= rounded.off_max(&fair).max(1.0) {
+            break;
+        }
+        quotas = rounded;
+    }
     let bounds = |share: &f64| Bounds {
         low: whole((share / real(shape.partitions)).floor()),
         high: whole((share / real(shape.partitions)).ceil()),
     };
     Quotas {
-        devices: rounded.devices.iter().map(|share| whole(*share)).collect(),
-        zones: rounded.zones.iter().map(bounds).collect(),
-        nodes: rounded.nodes.iter().map(bounds).collect(),
+        devices: quotas.devices.iter().map(|share| whole(*share)).collect(),
+        zones: quotas.zones.iter().map(bounds).collect(),
+        nodes: quotas.nodes.iter().map(bounds).collect(),
     }
+}
+
+/// Each round but the first comes closer to the fair shares than the one before; two are enough in practice.
+const ROUNDS_MAX: usize = 8;
+
+/// Rounds without a look at the failure domains, then changes what a domain can't hold.
+fn rounded(topology: &Topology, shape: Shape, fair: &Shares, loads: &Shares) -> Shares {
+    let total = real(shape.partitions * shape.replicas);
+    let open = vec![(0.0, f64::INFINITY); fair.devices.len()];
+    let floors = fair.devices.iter().map(|share| (share + EPSILON).floor()).collect();
+    let wish = Shares::summed_up(topology, round(total, &fair.devices, floors, &open, &loads.devices));
+    descend(topology, total, &|total, rooms, of| {
+        let limits = limits(total, rooms, shape.partitions);
+        let clamped =
+            of(&wish).into_iter().zip(&limits).map(|(wish, limits)| wish.max(limits.0).min(limits.1));
+        round(total, &of(fair), clamped.collect(), &limits, &of(loads))
+    })
+}
+
+/// Whether a table can have these loads and spread every partition evenly.
+fn is_possible(topology: &Topology, shape: Shape, loads: &Shares) -> bool {
+    let total = real(shape.partitions * shape.replicas);
+    let within = |total: f64, rooms: &[Room], loads: &mut dyn Iterator<Item = f64>| {
+        let mut limits = limits(total, rooms, shape.partitions).into_iter();
+        limits.all(|(low, high)| loads.next().is_some_and(|load| low <= load && load <= high))
+    };
+    let is_total = |sum: f64| (sum - total).abs() < EPSILON;
+    is_total(loads.zones.iter().sum())
+        && within(total, &topology.zone_rooms(), &mut loads.zones.iter().copied())
+        && topology.zones.iter().enumerate().all(|(zone, nodes)| {
+            let shares = &mut nodes.iter().map(|&node| loads.nodes[node]);
+            within(loads.zones[zone], &topology.node_rooms(zone), shares)
+        })
+        && topology.nodes.iter().enumerate().all(|(node, devices)| {
+            let shares = &mut devices.iter().map(|&device| loads.devices[device]);
+            within(loads.nodes[node], &topology.device_rooms(node), shares)
+        })
 }
 
 /// Replicas of each domain and device.
@@ -73,6 +106,11 @@ impl Shares {
         let nodes: Vec<f64> = topology.nodes.iter().map(|members| sum(members, &devices)).collect();
         let zones = topology.zones.iter().map(|members| sum(members, &nodes)).collect();
         Self { zones, nodes, devices }
+    }
+
+    /// The largest difference to `fair` at a device.
+    fn off_max(&self, fair: &Self) -> f64 {
+        self.devices.iter().zip(&fair.devices).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max)
     }
 }
 
@@ -158,7 +196,7 @@ fn proportional(total: f64, weights: &[f64], limits: &[(f64, f64)]) -> Vec<f64> 
 }
 
 /// Whole numbers near `shares`, within `limits`, that add up to `total`: `start`, plus and minus one where that comes
-/// closest, until the sum is right. Between equals, `loads` decide: nothing moves for rounding's sake.
+/// closest, until the sum is right. Between equals, those whose loads are higher are rounded up.
 fn round(total: f64, shares: &[f64], start: Vec<f64>, limits: &[(f64, f64)], loads: &[f64]) -> Vec<f64> {
     let mut rounded = start;
     let mut missing = (total - rounded.iter().sum::<f64>()).round();

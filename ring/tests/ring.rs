@@ -66,6 +66,21 @@ fn doubling_the_partitions_moves_nothing() {
     }
 }
 
+/// Found by generation: with zones at their limits, what is rounded up depends on what was rounded up before.
+#[test]
+fn rounding_at_the_limit_of_a_zone_moves_nothing() {
+    let weights = [4, 4, 3, 4, 1, 8, 4, 5, 7, 4, 4, 4, 4, 6];
+    let nodes = [0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 3, 4, 5, 5];
+    let zone = |node: u32| node.saturating_sub(3);
+    let ids = 0..14;
+    let devices: Vec<Device> = ids
+        .zip(nodes.into_iter().zip(weights))
+        .map(|(id, (node, weight))| Device { weight, ..device(id, node, zone(node)) })
+        .collect();
+    let ring = build(8, 3, devices.clone()).unwrap();
+    assert_eq!(edit(&ring, devices).unwrap().1.moves, []);
+}
+
 #[test]
 fn a_drained_device_gives_everything_away_and_gets_nothing() {
     let mut devices = devices(6, 1);
