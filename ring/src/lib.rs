@@ -9,7 +9,7 @@
 //! - [`device`] and [`placement`]: the nouns.
 //! - [`ring`]: the table, what makes it valid, and the lookups.
 //! - [`file`](mod@file): the ring as bytes, with every byte explained.
-//! - [`build`] and [`edit`]: the first table, and the next one with as few moves as possible.
+//! - [`mod@build`] and [`mod@edit`]: the first table, and the next one with as few moves as possible.
 //! - [`report`]: balance, dispersion and movement, for people and for tests.
 //! - `topology`, `shares`, `rendezvous`, `assignment`, `settle`, `preference`: how tables are computed.
 //!
