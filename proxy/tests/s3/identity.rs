@@ -1,0 +1,108 @@
+//! Who is asking.
+
+use std::time::Duration;
+
+use crate::harness::Server;
+
+#[tokio::test]
+async fn a_wrong_secret_or_key_is_refused() {
+    let server = Server::with_box().await;
+    let put = || server.call("PUT", "/box/key").body("x");
+    put().secret("wrong").send().await.refused(403, "SignatureDoesNotMatch");
+    put().by("nobody").send().await.refused(403, "InvalidAccessKeyId");
+    server.get("/box/key").await.refused(404, "NoSuchKey");
+    let head = server.call("HEAD", "/box/key").secret("wrong").send().await.expect(403);
+    assert!(head.body.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_may_nothing() {
+    let server = Server::with_box().await;
+    server.put("/box/key", "x").await.expect(200);
+    for (method, target) in [
+        ("GET", "/"),
+        ("GET", "/box"),
+        ("GET", "/box/key"),
+        ("PUT", "/box/key"),
+        ("DELETE", "/box/key"),
+        ("DELETE", "/box"),
+        ("POST", "/box/key?uploads"),
+    ] {
+        server.call(method, target).anonymous().send().await.refused(403, "AccessDenied");
+    }
+    server.call("GET", "/nobox").anonymous().send().await.refused(404, "NoSuchBucket");
+    let override_type = server.call("GET", "/box/key?response-content-type=a").anonymous();
+    assert!(override_type.send().await.status >= 400);
+    server.get("/box/key").await.expect(200);
+}
+
+#[tokio::test]
+async fn anothers_bucket_is_denied_and_not_denied_to_exist() {
+    let server = Server::with_box().await;
+    server.put("/box/key", "x").await.expect(200);
+    for (method, target) in [
+        ("GET", "/box"),
+        ("GET", "/box/key"),
+        ("PUT", "/box/key"),
+        ("DELETE", "/box"),
+        ("GET", "/box?uploads"),
+    ] {
+        server.call(method, target).by("other").send().await.refused(403, "AccessDenied");
+    }
+    let document = "<Delete><Object><Key>key</Key></Object></Delete>";
+    let deletion = server.call("POST", "/box?delete").by("other").body(document);
+    deletion.send().await.refused(403, "AccessDenied");
+    server.call("GET", "/nobox").by("other").send().await.refused(404, "NoSuchBucket");
+    assert_eq!(server.call("GET", "/").by("other").send().await.expect(200).elements("Name"), [""; 0]);
+    assert_eq!(server.get("/box/key").await.expect(200).body, b"x");
+}
+
+#[tokio::test]
+async fn a_request_grows_old_in_15_minutes() {
+    let server = Server::with_box().await;
+    let head = server.call("GET", "/box").head();
+    server.clock.advance(Duration::from_mins(15));
+    server.raw(&head).await.expect(200);
+    server.clock.advance(Duration::from_secs(1));
+    server.raw(&head).await.refused(403, "RequestTimeTooSkewed");
+}
+
+#[tokio::test]
+async fn a_changed_request_is_refused() {
+    let server = Server::with_box().await;
+    server.put("/box/key", "x").await.expect(200);
+    let head = server.call("GET", "/box/key").header("x-amz-checksum-mode", "ENABLED").head();
+    server.raw(&head).await.expect(200);
+    for (from, to) in [
+        ("GET ", "HEAD "),
+        ("/box/key", "/box/kez"),
+        ("/box/key", "/box/key?response-expires=x"),
+        ("x-amz-checksum-mode: ENABLED", "x-amz-checksum-mode: enabled"),
+        ("host: ", "host: x"),
+    ] {
+        let changed = head.replacen(from, to, 1);
+        assert_eq!(server.raw(&changed).await.status, 403, "{changed}");
+    }
+    let added = head.replace("\r\n\r\n", "\r\nx-amz-meta-added: 1\r\n\r\n");
+    server.raw(&added).await.refused(501, "NotImplemented");
+    let put = server.call("PUT", "/box/key").head().replace("\r\n\r\n", "\r\nx-amz-meta-added: 1\r\n\r\n");
+    server.raw(&put).await.refused(403, "AccessDenied");
+}
+
+#[tokio::test]
+async fn what_an_authorization_cannot_be_is_refused_clearly() {
+    let server = Server::with_box().await;
+    let head = server.call("GET", "/box").head();
+    let changed = |from: &str, to: &str| head.replacen(from, to, 1);
+    let region = server.raw(changed("us-east-1", "mars")).await.refused(400, "AuthorizationHeaderMalformed");
+    assert_eq!(region.element("Region").as_deref(), Some("us-east-1"));
+    server.raw(changed("Credential=", "Cred=")).await.refused(400, "AuthorizationHeaderMalformed");
+    server.raw(changed("AWS4-HMAC-SHA256", "Bearer")).await.refused(400, "AuthorizationHeaderMalformed");
+    server.raw(changed("AWS4-HMAC-SHA256 ", "AWS own:")).await.refused(501, "NotImplemented");
+    server.raw(changed("x-amz-date: 2026", "x-amz-date: 26")).await.refused(403, "AccessDenied");
+    let no_hash: String =
+        head.split_inclusive("\r\n").filter(|line| !line.starts_with("x-amz-content")).collect();
+    server.raw(no_hash).await.refused(400, "InvalidRequest");
+    let token = server.call("GET", "/box").header("x-amz-security-token", "x");
+    token.send().await.refused(400, "InvalidToken");
+}

@@ -1,0 +1,14 @@
+//! The S3 dialect, over a real socket.
+
+mod bad_input;
+mod buckets;
+mod conditions;
+mod connections;
+mod faults;
+mod harness;
+mod identity;
+mod integrity;
+mod listings;
+mod objects;
+mod unoffered;
+mod uploads;
