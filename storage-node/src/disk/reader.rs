@@ -1,0 +1,202 @@
+//! Reading what has been committed, on a connection of one's own, behind nobody.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use martlet_protocol::{
+    BLOCK_BYTES, BlobFact, BlobId, Block, Garbage, ListRows, ReadRow, RowKey, RowPage, RowReply,
+    TableCounters, TableId, Tombstone, Want,
+};
+use martlet_protocol::{RowAddress, RowValue};
+use martlet_register::{Accepted, Ballot};
+use rusqlite::Connection;
+
+use super::blob_file::BlobFile;
+use super::error::DiskError;
+use super::files::Files;
+use super::index::blobs::{self, Place, StoredBlob};
+use super::index::{counters, garbage, list, rows, unreferenced};
+use super::layout::Layout;
+use super::segment::Segments;
+use super::since::{Present, Since};
+
+/// One reader thread's view of the device.
+#[derive(Debug)]
+pub struct Reader {
+    pub connection: Connection,
+    pub files: Arc<dyn Files>,
+    pub layout: Layout,
+    pub segments: Arc<Segments>,
+    pub partition_bits: u8,
+}
+
+/// A blob whose blocks can be read without the index.
+#[derive(Clone, Debug)]
+pub struct BlobSource {
+    stored: Arc<StoredBlob>,
+    bytes: Bytes,
+    file: Option<BlobFile>,
+    segments: Arc<Segments>,
+}
+
+impl Reader {
+    pub fn accepted(&self, row: &RowKey) -> Result<Option<Accepted<RowValue>>, DiskError> {
+        rows::accepted(&self.connection, row)
+    }
+
+    pub fn accepted_ballot(&self, row: &RowKey) -> Result<Option<Ballot>, DiskError> {
+        Ok(rows::head(&self.connection, row)?.map(|head| head.ballot))
+    }
+
+    pub fn read(&self, request: &ReadRow) -> Result<RowReply, DiskError> {
+        match request.want {
+            Want::Ballot => Ok(RowReply::Ballot(self.accepted_ballot(&request.row.row)?)),
+            Want::Value => Ok(RowReply::Value { accepted: self.accepted(&request.row.row)?, body: None }),
+            Want::ValueAndBody { bytes_max } => self.read_with_body(&request.row, bytes_max),
+        }
+    }
+
+    pub fn list(&self, request: &ListRows) -> Result<RowPage, DiskError> {
+        list::list(&self.connection, request, self.partition_bits)
+    }
+
+    pub fn counters(&self, tables: &[TableId]) -> Result<Vec<TableCounters>, DiskError> {
+        tables.iter().map(|table| Ok(counters::of_table(&self.connection, *table)?)).collect()
+    }
+
+    pub fn tombstones(&self, limit: usize) -> Result<Vec<Tombstone>, DiskError> {
+        rows::tombstones(&self.connection, limit)
+    }
+
+    pub fn garbage(&self, until: Since, limit: usize) -> Result<Vec<Garbage>, DiskError> {
+        garbage::oldest(&self.connection, until, limit)
+    }
+
+    pub fn unreferenced(
+        &self,
+        after: Option<BlobId>,
+        limit: usize,
+        present: Present,
+    ) -> Result<(Vec<BlobFact>, Option<BlobId>), DiskError> {
+        unreferenced::page(&self.connection, after, limit, present)
+    }
+
+    pub fn freed(&self, limit: usize) -> Result<Vec<garbage::Freed>, DiskError> {
+        Ok(garbage::freed(&self.connection, limit)?)
+    }
+
+    pub fn open_blob(&self, id: BlobId) -> Result<Option<BlobSource>, DiskError> {
+        blobs::find(&self.connection, id)?.map(|stored| self.source(stored)).transpose()
+    }
+
+    fn read_with_body(&self, row: &RowAddress, bytes_max: u64) -> Result<RowReply, DiskError> {
+        // One snapshot for both, so that the blob is there if the row says so.
+        self.connection.prepare_cached("BEGIN")?.execute([])?;
+        let found = self.row_and_blob(row, bytes_max);
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        let (accepted, stored) = found?;
+        let body = match stored {
+            Some(stored) => Some(self.source(stored)?.read_whole()?),
+            None => None,
+        };
+        Ok(RowReply::Value { accepted, body })
+    }
+
+    fn row_and_blob(
+        &self,
+        row: &RowAddress,
+        bytes_max: u64,
+    ) -> Result<(Option<Accepted<RowValue>>, Option<StoredBlob>), DiskError> {
+        let accepted = self.accepted(&row.row)?;
+        let blobs = accepted.as_ref().map_or(&[][..], |accepted| accepted.state.value.blobs());
+        let [blob] = blobs else { return Ok((accepted, None)) };
+        if blob.hash != row.hash || blob.bytes > bytes_max {
+            return Ok((accepted, None));
+        }
+        let stored = blobs::find(&self.connection, blob.id)?;
+        let gone =
+            || DiskError::damaged(format!("blob {:?}", blob.id), "the row refers to it, and it isn't here");
+        Ok((accepted.clone(), Some(stored.ok_or_else(gone)?)))
+    }
+
+    fn source(&self, stored: StoredBlob) -> Result<BlobSource, DiskError> {
+        let file = match stored.place {
+            Place::File => Some(BlobFile::open(self.files.as_ref(), &self.layout, &stored.blob)?),
+            Place::Inline(_) | Place::Segment(_) => None,
+        };
+        let bytes = match &stored.place {
+            Place::Inline(body) => body.clone(),
+            Place::Segment(_) | Place::File => Bytes::new(),
+        };
+        Ok(BlobSource { stored: Arc::new(stored), bytes, file, segments: self.segments.clone() })
+    }
+}
+
+impl BlobSource {
+    pub fn blocks_count(&self) -> u64 {
+        self.stored.blob.bytes.div_ceil(BLOCK_BYTES as u64)
+    }
+
+    /// Blocks from `first` on, each checked; fewer where the blob ends.
+    pub fn read(&self, first: u64, count: u64) -> Result<Vec<Block>, DiskError> {
+        let block_bytes = BLOCK_BYTES as u64;
+        let start = first.saturating_mul(block_bytes).min(self.stored.blob.bytes);
+        let end = first.saturating_add(count).saturating_mul(block_bytes).min(self.stored.blob.bytes);
+        let bytes_count = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let (bytes, of_file) = match (&self.stored.place, &self.file) {
+            (Place::Segment(extent), _) => {
+                let mut buffer = vec![0; bytes_count];
+                self.segments.read(*extent, start, &mut buffer)?;
+                (Bytes::from(buffer), None)
+            }
+            (Place::File, Some(file)) => {
+                let mut buffer = vec![0; bytes_count];
+                let checksums = file.read(first, &mut buffer)?;
+                (Bytes::from(buffer), Some(checksums))
+            }
+            (Place::File, None) => return Err(self.damaged("its file isn't open")),
+            (Place::Inline(_), _) if self.bytes.len() as u64 != self.stored.blob.bytes => {
+                return Err(self.damaged("it has another length"));
+            }
+            (Place::Inline(_), _) => {
+                let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
+                (self.bytes.slice(range), None)
+            }
+        };
+        let mut blocks = Vec::with_capacity(bytes_count.div_ceil(BLOCK_BYTES));
+        for (index, from) in (0..bytes_count).step_by(BLOCK_BYTES).enumerate() {
+            let block = Block::new(bytes.slice(from..bytes_count.min(from + BLOCK_BYTES)));
+            let expected = match &of_file {
+                Some(checksums) => checksums.get(index).copied(),
+                None => {
+                    usize::try_from(first).ok().and_then(|first| self.stored.block_checksum(first + index))
+                }
+            };
+            if expected != Some(block.checksum) {
+                return Err(self.damaged(&format!("the checksum of block {} is wrong", first + index as u64)));
+            }
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+
+    /// All bytes of a blob that fits into memory.
+    pub fn read_whole(&self) -> Result<Bytes, DiskError> {
+        let mut blocks = self.read(0, self.blocks_count())?;
+        match blocks.len() {
+            0 => Ok(Bytes::new()),
+            1 => Ok(blocks.swap_remove(0).bytes),
+            _ => {
+                let mut whole = Vec::with_capacity(usize::try_from(self.stored.blob.bytes).unwrap_or(0));
+                for block in &blocks {
+                    whole.extend_from_slice(&block.bytes);
+                }
+                Ok(whole.into())
+            }
+        }
+    }
+
+    fn damaged(&self, why: &str) -> DiskError {
+        DiskError::damaged(format!("blob {:?}", self.stored.blob.id), why)
+    }
+}

@@ -1,0 +1,178 @@
+//! Taking in a blob that is too large to ride in an accept.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use martlet_protocol::{BLOCK_BYTES, BlobRef, BlobWriter, Block, Checksum, NewBlob, ReplicaError};
+use tokio::sync::oneshot;
+
+use super::Door;
+use crate::disk::blob_file::StagedFile;
+use crate::disk::error::DiskError;
+use crate::disk::segment::SEGMENT_BODY_BYTES_MAX;
+use crate::disk::writer::Work;
+
+/// What is gathered before a thread is asked to write it. Twice this is in memory for one upload:
+/// one piece is being written while the next comes in.
+const PIECE_BYTES: usize = 1024 * 1024;
+
+/// Tells attempts to store the same blob apart, within this process.
+static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
+
+/// An upload. Dropped before its end, it leaves nothing behind.
+pub(super) struct Upload {
+    door: Arc<Door>,
+    new: NewBlob,
+    stage: Stage,
+    gathered: Vec<Block>,
+    gathered_bytes: usize,
+    total_bytes: u64,
+    checksum: Checksum,
+    /// The piece that is being written.
+    writing: Option<oneshot::Receiver<Result<(), ReplicaError>>>,
+    last_was_short: bool,
+}
+
+/// ```text
+/// InMemory ──too large──► InFile ──publish──► Published ──row──► Done
+///     └───────────────────────── row ───────────────────────────► Done
+/// ```
+enum Stage {
+    InMemory,
+    InFile(SharedFile),
+    Published(SharedFile),
+    Done,
+}
+
+type SharedFile = Arc<Mutex<StagedFile>>;
+
+/// Begins an upload, unless there is no room for one.
+pub(super) async fn begin(door: &Arc<Door>, new: NewBlob) -> Result<Upload, ReplicaError> {
+    let (files, layout) = (door.files().clone(), door.layout.clone());
+    let free = door.write_blob(move || {
+        files.free_bytes(layout.root()).map_err(|error| DiskError::of_sync("ask for the free space", error))
+    });
+    if free.await? < door.options.reserve_bytes {
+        return Err(ReplicaError::Full);
+    }
+    Ok(Upload {
+        door: door.clone(),
+        new,
+        stage: Stage::InMemory,
+        gathered: Vec::new(),
+        gathered_bytes: 0,
+        total_bytes: 0,
+        checksum: Checksum::of(&[]),
+        writing: None,
+        last_was_short: false,
+    })
+}
+
+#[async_trait]
+impl BlobWriter for Upload {
+    async fn write(&mut self, block: Block) -> Result<(), ReplicaError> {
+        self.door.health.check()?;
+        if block.bytes.is_empty() || block.bytes.len() > BLOCK_BYTES || self.last_was_short {
+            return Err(ReplicaError::Invalid("only the last block of a blob may be shorter"));
+        }
+        if !block.is_intact() {
+            return Err(ReplicaError::Invalid("a block doesn't match its checksum"));
+        }
+        self.last_was_short = block.bytes.len() < BLOCK_BYTES;
+        self.checksum = self.checksum.joined(block.checksum, block.bytes.len() as u64);
+        self.total_bytes += block.bytes.len() as u64;
+        self.gathered_bytes += block.bytes.len();
+        self.gathered.push(block);
+        if self.total_bytes > SEGMENT_BODY_BYTES_MAX && self.gathered_bytes >= PIECE_BYTES {
+            self.write_gathered().await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), ReplicaError> {
+        let new = self.new.clone();
+        if self.total_bytes <= SEGMENT_BODY_BYTES_MAX {
+            let blob =
+                BlobRef { id: new.id, hash: new.hash, bytes: self.total_bytes, checksum: self.checksum };
+            let blocks = std::mem::take(&mut self.gathered);
+            self.door.write(Work::StoreBlob { new, blob, blocks }).await?;
+            self.stage = Stage::Done;
+            return Ok(());
+        }
+        self.write_gathered().await?;
+        self.written().await?;
+        let Stage::InFile(file) = &self.stage else {
+            return Err(ReplicaError::Invalid("the upload is over"));
+        };
+        let (file, published) = (file.clone(), new.clone());
+        // From here on the final name may be there.
+        self.stage = Stage::Published(file.clone());
+        let publish = move || file.lock().unwrap_or_else(PoisonError::into_inner).publish(&published);
+        let blob = self.door.write_blob(publish).await?;
+        self.door.write(Work::RecordFile { new, blob }).await?;
+        if let Stage::Published(file) = std::mem::replace(&mut self.stage, Stage::Done) {
+            remove_staged_name(&self.door, file);
+        }
+        Ok(())
+    }
+}
+
+impl Upload {
+    /// Hands what is gathered to a thread, once it has written the piece before.
+    async fn write_gathered(&mut self) -> Result<(), ReplicaError> {
+        self.written().await?;
+        let file = match &self.stage {
+            Stage::InFile(file) => file.clone(),
+            Stage::InMemory => {
+                let (files, layout, id) = (self.door.files().clone(), self.door.layout.clone(), self.new.id);
+                let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+                let create = move || {
+                    let staged = StagedFile::create(files, layout, id, attempt)?;
+                    Ok(Arc::new(Mutex::new(staged)))
+                };
+                let file = self.door.write_blob(create).await?;
+                self.stage = Stage::InFile(file.clone());
+                file
+            }
+            Stage::Published(_) | Stage::Done => return Err(ReplicaError::Invalid("the upload is over")),
+        };
+        let blocks = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        let append = move || file.lock().unwrap_or_else(PoisonError::into_inner).append(&blocks);
+        self.writing = Some(self.door.begin_write_blob(append).await?);
+        Ok(())
+    }
+
+    async fn written(&mut self) -> Result<(), ReplicaError> {
+        match self.writing.take() {
+            Some(writing) => writing.await.unwrap_or_else(|_| Err(super::closed())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::InMemory | Stage::Done => {}
+            Stage::InFile(file) => remove_staged_name(&self.door, file),
+            // Its row may be on the way; the writer comes to this after it, and knows.
+            Stage::Published(file) => {
+                let door = self.door.clone();
+                self.door.withdraw(self.new.id, move || remove_staged_name(&door, file));
+            }
+        }
+    }
+}
+
+/// Without waiting. What doesn't happen any more is done by the next start.
+fn remove_staged_name(door: &Arc<Door>, file: SharedFile) {
+    let health = door.health.clone();
+    let _ = door.queues.blobs.push(Box::new(move || {
+        let settled = file.lock().unwrap_or_else(PoisonError::into_inner).settle();
+        if let Err(error) = settled {
+            health.fail(error.with_sources());
+        }
+    }));
+}
