@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong, in its helpers too")]
 
+mod faults;
 mod support;
 
 mod accepting;
 mod blobs;
 mod counting;
+mod failing;
+mod interleaving;
 mod listing;
 mod reclaiming;
 mod sealing;
