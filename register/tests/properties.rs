@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn ballots() -> impl Strategy<Value = Ballot> {
     // Close together, so that equal times and equal ballots come up.
-    (0..40_u64, 0..3_u64).prop_map(|(time, proposer)| Ballot { time, proposer: ProposerId(proposer) })
+    (0..6_u64, 0..3_u64).prop_map(|(time, proposer)| Ballot { time, proposer: ProposerId(proposer) })
 }
 
 fn standings() -> impl Strategy<Value = Standing> {
@@ -128,7 +128,8 @@ proptest! {
 
     /// The lineage never claims more than it knows, and knows the latest.
     #[test]
-    fn a_lineage_is_exact_above_its_horizon(changes in lineages(), other in ballots()) {
+    fn a_lineage_is_exact_above_its_horizon(changes in lineages(), time in 1..60_u64) {
+        let other = Ballot { time, proposer: ProposerId(1) };
         let state = grown(&changes, Ballot::ZERO);
         let is_known = state.change.max(other) == state.change && state.ancestors.horizon() < other;
         match state.descent_from(other) {

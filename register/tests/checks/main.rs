@@ -3,6 +3,7 @@
 //! `MARTLET_SEED` sets the first seed of the random schedules, `MARTLET_HISTORIES` how many there are.
 //! A failure names the seed of the history that failed.
 
+mod directed_schedules;
 mod exhaustive;
 mod fault;
 mod ledger;

@@ -29,6 +29,7 @@ const DAY_MICROS: u64 = 86_400_000_000;
 const LAST_READS: u32 = 3;
 
 /// What one simulated history came to.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct History {
     /// Without the calls that were told to have had no effect: nothing may need them.
     pub(crate) calls: Vec<Call>,
