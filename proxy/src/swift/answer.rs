@@ -1,7 +1,12 @@
 //! Responses, put together from a status, headers and a body.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_model::Timestamp;
@@ -16,7 +21,29 @@ pub(super) const PLAIN: &str = "text/plain; charset=UTF-8";
 /// A response without a body.
 pub(super) fn empty(status: StatusCode, mut headers: HeaderMap) -> Response {
     headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(0));
-    with_body(status, headers, Body::empty())
+    with_body(status, headers, Body::new(NoBytes))
+}
+
+/// A body of no bytes.
+///
+/// It doesn't say beforehand that it has ended, so that `Content-Length: 0` is sent with it under every status.
+/// Swift's clients find that header in a 204 too, where RFC 9110, section 8.6, would rather not have it.
+struct NoBytes;
+
+impl http_body::Body for NoBytes {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(0)
+    }
 }
 
 /// A response with a body that is there whole.
@@ -39,8 +66,11 @@ pub(super) fn accepted(headers: HeaderMap) -> Response {
 /// A listing: an empty one is 204 in plain text, and an empty document in the other formats.
 pub(super) fn listing(mut headers: HeaderMap, negotiated: Negotiated, body: String) -> Response {
     vary(&mut headers, negotiated);
-    let status = if body.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
-    whole(status, headers, negotiated.format.content_type(), body)
+    if body.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(negotiated.format.content_type()));
+        return empty(StatusCode::NO_CONTENT, headers);
+    }
+    whole(StatusCode::OK, headers, negotiated.format.content_type(), body)
 }
 
 /// What a listing's headers say, without the listing.

@@ -204,6 +204,7 @@ fn reference(xml: &mut String, character: char) {
 #[cfg(test)]
 mod tests {
     use martlet_model::{Content, Digest, Md5, ObjectKey, Usage};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -292,5 +293,14 @@ mod tests {
              <last_modified>2011-06-30T08:20:47.736680</last_modified></container>\n\
              <subdir name=\"p/\" />\n</account>",
         );
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_survives_xml(name in "\\PC{0,64}") {
+            let mut xml = String::new();
+            escape(&mut xml, &name);
+            prop_assert_eq!(quick_xml::escape::unescape(&xml).unwrap(), name);
+        }
     }
 }

@@ -133,20 +133,17 @@ fn healthy() -> Response {
     answer::whole(StatusCode::OK, HeaderMap::new(), answer::PLAIN, "OK".to_owned())
 }
 
-/// Whose token the request carries. Where no token is asked for, none is looked at.
+/// Whose token the request carries. Where no token is asked for, none needs to be good.
 fn identity(head: &Parts, tokens: &TokenKey, now: Timestamp) -> Result<Identity, Refusal> {
-    let account = match Target::parse(head.uri.path())? {
-        Target::Capabilities | Target::Health | Target::Login => return Ok(Identity::Anonymous),
-        Target::Account(account) => account,
-        Target::Container(id) => id.account,
-        Target::Object(id) => id.container.account,
+    let Some(token) = headers::either(&head.headers, "x-auth-token", "x-storage-token")? else {
+        return Ok(Identity::Anonymous);
     };
-    match headers::either(&head.headers, "x-auth-token", "x-storage-token")? {
+    if let Ok(user) = tokens.verify(token, now) {
+        return Ok(Identity::User(Arc::new(user)));
+    }
+    match Target::parse(head.uri.path())?.account() {
         None => Ok(Identity::Anonymous),
-        Some(token) => tokens
-            .verify(token, now)
-            .map(|user| Identity::User(Arc::new(user)))
-            .map_err(|_| Refusal::Unauthorized { realm: Realm::Account(account) }),
+        Some(account) => Err(Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }),
     }
 }
 
@@ -154,7 +151,7 @@ fn identity(head: &Parts, tokens: &TokenKey, now: Timestamp) -> Result<Identity,
 fn challenged(refusal: Refusal, identity: &Identity, account: Option<AccountName>) -> Refusal {
     match (refusal, identity, account) {
         (Refusal::Store(Error::Denied), Identity::Anonymous, Some(account)) => {
-            Refusal::Unauthorized { realm: Realm::Account(account) }
+            Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }
         }
         (refusal, _, _) => refusal,
     }
@@ -217,7 +214,7 @@ fn refusal_headers(refusal: &Refusal) -> HeaderMap {
 
 fn challenge(realm: &Realm) -> HeaderValue {
     let realm = match realm {
-        Realm::Account(account) => utf8_percent_encode(account.as_str(), login::PATH_SEGMENT).to_string(),
+        Realm::Account(account) => utf8_percent_encode(account, login::PATH_SEGMENT).to_string(),
         Realm::Unknown => "unknown".to_owned(),
     };
     answer::header_value(&format!("Swift realm=\"{realm}\""))

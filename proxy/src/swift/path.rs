@@ -4,7 +4,7 @@ use bytes::Bytes;
 use martlet_model::{AccountName, ContainerId, ContainerName, NameError, ObjectId, ObjectKey};
 use percent_encoding::percent_decode_str;
 
-use super::refusal::Refusal;
+use super::refusal::{Realm, Refusal};
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +47,16 @@ impl Target {
         }
         stored(&path)
     }
+
+    /// The account that is named, or that has what is named.
+    pub(super) fn account(&self) -> Option<&AccountName> {
+        match self {
+            Self::Capabilities | Self::Health | Self::Login => None,
+            Self::Account(account) => Some(account),
+            Self::Container(id) => Some(&id.account),
+            Self::Object(id) => Some(&id.container.account),
+        }
+    }
 }
 
 /// `/version/account[/container[/object]]`
@@ -60,7 +70,7 @@ fn stored(path: &Bytes) -> Result<Target, Refusal> {
     if !matches!(version, b"v1" | b"v1.0") {
         return Err(Refusal::Malformed("Invalid path".into()));
     }
-    let account = AccountName::parse(account).map_err(|error| refuse_name("Account", error))?;
+    let account = AccountName::parse(account).map_err(|error| refuse_account(account, error))?;
     let (container, key) = match (segments.next(), segments.next()) {
         (None | Some(b""), None) => return Ok(Target::Account(account)),
         (None | Some(b""), Some(_)) => return Err(Refusal::Precondition(BAD_URL.into())),
@@ -77,6 +87,16 @@ fn stored(path: &Bytes) -> Result<Target, Refusal> {
     }
 }
 
+/// An account of such a name can't be, and so nobody's credentials are good for it.
+fn refuse_account(raw: &[u8], error: NameError) -> Refusal {
+    match error {
+        NameError::ForbiddenByte(_) => {
+            Refusal::Unauthorized { realm: Realm::Account(String::from_utf8_lossy(raw).into_owned()) }
+        }
+        error => refuse_name("Account", error),
+    }
+}
+
 fn refuse_name(noun: &str, error: NameError) -> Refusal {
     match error {
         NameError::TooLong { bytes, bytes_max } => {
@@ -89,6 +109,9 @@ fn refuse_name(noun: &str, error: NameError) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -150,7 +173,7 @@ mod tests {
         refused("/v1/AUTH_a/c/a%00b", 412);
         refused("/v1/AUTH_a/%00", 412);
         refused("/v1/%ff", 412);
-        refused("/v1/a%0a/c", 412);
+        refused("/v1/a%00/c", 412);
     }
 
     #[test]
@@ -165,6 +188,11 @@ mod tests {
     }
 
     #[test]
+    fn nobody_has_credentials_for_an_account_that_cannot_be() {
+        refused("/v1/a%0a/c", 401);
+    }
+
+    #[test]
     fn other_versions_are_400() {
         refused("/v2/AUTH_a/c", 400);
     }
@@ -175,5 +203,19 @@ mod tests {
         refused(&format!("/v1/a/{}", "c".repeat(257)), 400);
         refused(&format!("/v1/a/c/{}", "o".repeat(1025)), 400);
         check(&format!("/v1/a/c/{}", "o".repeat(1024)), &["a", "c", &"o".repeat(1024)]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_comes_through_unchanged(key in "[^\\x00]{1,256}", container in "[^/\\x00]{1,64}") {
+            let encoded = |name: &str| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
+            let path = format!("/v1/AUTH_a/{}/{}", encoded(&container), encoded(&key));
+            prop_assert_eq!(names(&path), ["AUTH_a", &container, &key]);
+        }
+
+        #[test]
+        fn no_path_is_too_strange_to_be_answered(path in "/(v1/)?[a%/.0-9\\x00-\\xff]{0,64}") {
+            let _refused_or_not = Target::parse(&path);
+        }
     }
 }

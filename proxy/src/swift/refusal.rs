@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use martlet_model::{AccountName, BodyError, Error, NameError, ObjectInfo};
+use martlet_model::{BodyError, Error, NameError, ObjectInfo};
 
 /// Why a request isn't carried out.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub enum Refusal {
 /// What `Www-Authenticate` asks credentials for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Realm {
-    Account(AccountName),
+    /// An account, or what stands in a path where an account should.
+    Account(String),
     Unknown,
 }
 

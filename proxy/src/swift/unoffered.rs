@@ -8,45 +8,46 @@ use http::{HeaderMap, Method, header};
 use super::query::Query;
 use super::refusal::Refusal;
 
-/// Headers whose whole name is listed. `x-remove-…` of each is refused as well.
-const HEADERS: &[&str] = &[
+/// Headers of requests for something to be done, by how they begin.
+const DEMANDS: &[&str] = &[
     "destination-account",
-    "x-account-access-control",
-    "x-container-read",
-    "x-container-sharding",
-    "x-container-write",
+    "x-account-sysmeta-",
+    "x-container-sysmeta-",
     "x-copied-from",
     "x-copy-from",
-    "x-copy-from-account",
     "x-delete-after",
     "x-delete-at",
     "x-fresh-metadata",
-    "x-history-location",
     "x-object-manifest",
+    "x-object-sysmeta-",
+    "x-object-transient-sysmeta-",
     "x-open-expired",
     "x-robots-tag",
     "x-static-large-object",
-    "x-versions-enabled",
-    "x-versions-location",
-    "x-versions-mode",
+    "x-symlink-target",
 ];
 
-/// Headers that are listed by how they begin.
-const HEADER_FAMILIES: &[&str] = &[
+/// Headers of settings of accounts and containers, by how they begin.
+///
+/// None of these can be set, so none is: a request that unsets one (`X-Remove-…`, or an empty value) has what it wants.
+const SETTINGS: &[&str] = &[
+    "x-account-access-control",
     "x-account-meta-quota-",
     "x-account-meta-temp-url-key",
     "x-account-meta-web-",
     "x-account-quota-",
-    "x-account-sysmeta-",
     "x-container-meta-access-control-",
     "x-container-meta-quota-",
     "x-container-meta-temp-url-key",
     "x-container-meta-web-",
+    "x-container-read",
+    "x-container-sharding",
     "x-container-sync-",
-    "x-container-sysmeta-",
-    "x-object-sysmeta-",
-    "x-object-transient-sysmeta-",
-    "x-symlink-target",
+    "x-container-write",
+    "x-history-location",
+    "x-versions-enabled",
+    "x-versions-location",
+    "x-versions-mode",
 ];
 
 const PARAMETERS: &[&str] = &[
@@ -83,13 +84,10 @@ fn refuse_method(method: &Method) -> Result<(), Refusal> {
 }
 
 fn refuse_headers(headers: &HeaderMap) -> Result<(), Refusal> {
-    for name in headers.keys() {
+    let begins = |name: &str, list: &[&str]| list.iter().any(|start| name.starts_with(start));
+    for (name, value) in headers {
         let name = name.as_str();
-        let set = match name.strip_prefix("x-remove-") {
-            Some(rest) => &format!("x-{rest}"),
-            None => name,
-        };
-        if HEADERS.contains(&set) || HEADER_FAMILIES.iter().any(|family| set.starts_with(family)) {
+        if begins(name, DEMANDS) || (begins(name, SETTINGS) && !value.is_empty()) {
             return Err(Refusal::NotOffered(titled(name).into()));
         }
     }
@@ -166,13 +164,20 @@ mod tests {
         check_header("X-Delete-After", Some("X-Delete-After"));
         check_header("X-Copy-From", Some("X-Copy-From"));
         check_header("X-Container-Read", Some("X-Container-Read"));
-        check_header("X-Remove-Container-Read", Some("X-Remove-Container-Read"));
-        check_header("X-Remove-Versions-Location", Some("X-Remove-Versions-Location"));
+        check_header("X-Versions-Location", Some("X-Versions-Location"));
         check_header("X-Container-Meta-Quota-Bytes", Some("X-Container-Meta-Quota-Bytes"));
         check_header("X-Account-Meta-Temp-URL-Key-2", Some("X-Account-Meta-Temp-Url-Key-2"));
         check_header("X-Symlink-Target-Account", Some("X-Symlink-Target-Account"));
         check_header("X-Container-Sync-To", Some("X-Container-Sync-To"));
         check_header("X-Account-Quota-Bytes", Some("X-Account-Quota-Bytes"));
+    }
+
+    #[test]
+    fn what_cannot_be_set_may_be_unset() {
+        check_header("X-Remove-Container-Read", None);
+        check_header("X-Remove-Versions-Location", None);
+        assert_eq!(find("POST", "", Some(("X-Versions-Location", ""))), None);
+        assert_eq!(find("POST", "", Some(("X-Delete-At", ""))).as_deref(), Some("X-Delete-At"));
     }
 
     #[test]

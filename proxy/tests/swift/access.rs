@@ -87,6 +87,19 @@ async fn nobody_in_particular_is_asked_who_they_are() {
 }
 
 #[tokio::test]
+async fn no_account_breaks_out_of_the_challenge() {
+    let server = Server::start().await;
+    let path = "/v1/AUTH_x%22%0D%0AX-Evil%3A%201%0D%0A%0D%0A%3Cb%3E";
+    let answer = server.send("GET", path, &[], b"").await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(
+        answer.header("www-authenticate"),
+        "Swift realm=\"AUTH_x%22%0D%0AX-Evil%3A%201%0D%0A%0D%0A%3Cb%3E\""
+    );
+    assert_eq!(answer.find("x-evil"), None);
+}
+
+#[tokio::test]
 async fn another_account_is_forbidden_for_every_operation() {
     let server = Server::start().await;
     let owner = server.login().await;
