@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use martlet_auth::sigv4::Payload;
+use martlet_proxy::limits::{BODY_PAUSE_MAX, HEAD_DURATION_MAX, WRITE_PAUSE_MAX};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::harness::{Answer, Server};
 
@@ -70,6 +71,81 @@ async fn a_client_that_hangs_up_stores_nothing() {
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(server.get("/box/key").await.expect(200).body, b"old");
+}
+
+#[tokio::test]
+async fn two_lengths_are_none() {
+    let server = Server::with_box().await;
+    server.put("/box/key", "old").await.expect(200);
+    let head = |first: &str, second: &str| {
+        let call = server.call("PUT", "/box/key").header("content-length", first).payload(Payload::Unsigned);
+        call.head().replace("\r\n\r\n", &format!("\r\n{second}\r\n\r\n"))
+    };
+    for head in [
+        head("3", "content-length: 4"),
+        head("3", "transfer-encoding: chunked"),
+        head("3", "transfer-encoding: gzip, identity"),
+        head("-3", "x: y"),
+        head("0x3", "x: y"),
+    ] {
+        let answer = server.raw(format!("{head}new")).await;
+        assert!((400..=501).contains(&answer.status), "{head}: {answer:?}");
+    }
+    assert_eq!(server.get("/box/key").await.expect(200).body, b"old");
+}
+
+#[tokio::test]
+async fn folded_and_broken_headers_are_refused() {
+    let server = Server::with_box().await;
+    for line in
+        ["x-amz-meta-a: 1\r\n 2", "x-amz-meta-a\0: 1", "x amz: 1", "x-amz-meta-a: a\rb", ": v", "novalue"]
+    {
+        let head = server.call("GET", "/box").head().replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"));
+        assert_eq!(server.raw(head).await.status, 400, "{line:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_finishes_its_head_is_dropped() {
+    let server = Server::with_box().await;
+    let stream = connect(&server, b"GET /box HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
+    let begun = Instant::now();
+    until_closed(stream).await;
+    assert!(begun.elapsed() >= HEAD_DURATION_MAX && begun.elapsed() < 2 * HEAD_DURATION_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_sending_is_told_so() {
+    let server = Server::with_box().await;
+    server.put("/box/key", "old").await.expect(200);
+    let call = server.call("PUT", "/box/key").header("content-length", "10").payload(Payload::Unsigned);
+    let mut stream = connect(&server, format!("{}12345", call.head()).as_bytes()).await;
+    let begun = Instant::now();
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    let answer = Answer::read(&received).refused(400, "RequestTimeout");
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(begun.elapsed() >= BODY_PAUSE_MAX && begun.elapsed() < 2 * BODY_PAUSE_MAX);
+    assert_eq!(server.get("/box/key").await.expect(200).body, b"old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_reading_is_dropped() {
+    let server = Server::with_box().await;
+    server.put("/box/key", vec![b'x'; 32 * 1024 * 1024]).await.expect(200);
+    let stream = connect(&server, server.call("GET", "/box/key").head().as_bytes()).await;
+    tokio::time::sleep(2 * WRITE_PAUSE_MAX).await;
+    assert!(until_closed(stream).await < 32 * 1024 * 1024);
+}
+
+/// Reads until the server has closed or reset the connection; how many bytes came before.
+async fn until_closed(mut stream: TcpStream) -> usize {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        bytes += count;
+    }
+    bytes
 }
 
 #[tokio::test]

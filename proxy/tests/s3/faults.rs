@@ -5,19 +5,33 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use martlet_model::store::whole_body;
 use martlet_model::{
     AccountInfo, AccountName, ChosenPart, Conditions, ContainerChange, ContainerEntry, ContainerId,
     ContainerInfo, ContainerName, ContainerStore, Created, Download, Error, ListQuery, NewContainer,
     NewObject, NewPart, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo,
     PartNumber, Read, Result, Store, UploadEntry, UploadId, UploadQuery, UploadStore, Usage, UserMetadata,
 };
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::harness::Server;
 
-/// Fails as the key of an object says.
+/// Fails as the key of an object says; `slow` waits for the gate between body and commit.
 #[derive(Debug)]
-struct Faulty(Arc<dyn Store>);
+struct Faulty {
+    store: Arc<dyn Store>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    reached: Notify,
+    opened: Notify,
+}
 
 fn fault(id: &ObjectId) -> Result<()> {
     match id.key.as_str() {
@@ -34,17 +48,25 @@ fn fault(id: &ObjectId) -> Result<()> {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>> {
-        self.0.list(id, query).await
+        self.store.list(id, query).await
     }
 
     async fn put(&self, id: &ObjectId, new: NewObject) -> Result<ObjectInfo> {
         fault(id)?;
-        self.0.put(id, new).await
+        if id.key.as_str() == "slow" {
+            let mut new = new;
+            let body: Vec<Bytes> = new.body.try_collect().await?;
+            self.gate.reached.notify_one();
+            self.gate.opened.notified().await;
+            new.body = whole_body(body.concat());
+            return self.store.put(id, new).await;
+        }
+        self.store.put(id, new).await
     }
 
     async fn get(&self, id: &ObjectId, read: Read) -> Result<Download> {
         fault(id)?;
-        let mut found = self.0.get(id, read).await?;
+        let mut found = self.store.get(id, read).await?;
         if id.key.as_str() == "half" {
             let half = Ok(Bytes::from("01234"));
             let later = async {
@@ -58,57 +80,57 @@ impl ObjectStore for Faulty {
 
     async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
         fault(id)?;
-        self.0.head(id, conditions).await
+        self.store.head(id, conditions).await
     }
 
     async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
-        self.0.set_metadata(id, metadata).await
+        self.store.set_metadata(id, metadata).await
     }
 
     async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
         fault(id)?;
-        self.0.delete(id, conditions).await
+        self.store.delete(id, conditions).await
     }
 }
 
 #[async_trait]
 impl ContainerStore for Faulty {
     async fn account(&self, account: &AccountName) -> Result<AccountInfo> {
-        self.0.account(account).await
+        self.store.account(account).await
     }
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
-        self.0.update_account(account, changes).await
+        self.store.update_account(account, changes).await
     }
     async fn containers(&self, account: &AccountName, query: &ListQuery) -> Result<Page<ContainerEntry>> {
-        self.0.containers(account, query).await
+        self.store.containers(account, query).await
     }
     async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created> {
-        self.0.create_container(id, new).await
+        self.store.create_container(id, new).await
     }
     async fn container(&self, id: &ContainerId) -> Result<ContainerInfo> {
-        self.0.container(id).await
+        self.store.container(id).await
     }
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {
-        self.0.usage(id).await
+        self.store.usage(id).await
     }
     async fn update_container(&self, id: &ContainerId, change: ContainerChange) -> Result<()> {
-        self.0.update_container(id, change).await
+        self.store.update_container(id, change).await
     }
     async fn delete_container(&self, id: &ContainerId) -> Result<()> {
-        self.0.delete_container(id).await
+        self.store.delete_container(id).await
     }
     async fn bucket_owner(&self, name: &ContainerName) -> Result<Option<AccountName>> {
-        self.0.bucket_owner(name).await
+        self.store.bucket_owner(name).await
     }
 }
 
 #[async_trait]
 impl UploadStore for Faulty {
     async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
-        self.0.begin_upload(id, metadata).await
+        self.store.begin_upload(id, metadata).await
     }
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
-        self.0.put_part(id, upload, part).await
+        self.store.put_part(id, upload, part).await
     }
     async fn parts(
         &self,
@@ -117,10 +139,10 @@ impl UploadStore for Faulty {
         after: Option<PartNumber>,
         limit: usize,
     ) -> Result<(Vec<PartInfo>, bool)> {
-        self.0.parts(id, upload, after, limit).await
+        self.store.parts(id, upload, after, limit).await
     }
     async fn uploads(&self, id: &ContainerId, query: &UploadQuery) -> Result<(Vec<UploadEntry>, bool)> {
-        self.0.uploads(id, query).await
+        self.store.uploads(id, query).await
     }
     async fn complete_upload(
         &self,
@@ -129,17 +151,58 @@ impl UploadStore for Faulty {
         parts: &[ChosenPart],
         conditions: &Conditions,
     ) -> Result<ObjectInfo> {
-        self.0.complete_upload(id, upload, parts, conditions).await
+        self.store.complete_upload(id, upload, parts, conditions).await
     }
     async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {
-        self.0.abort_upload(id, upload).await
+        self.store.abort_upload(id, upload).await
     }
 }
 
 async fn faulty() -> Server {
-    let server = Server::over(|store| Arc::new(Faulty(store))).await;
+    gated().await.0
+}
+
+async fn gated() -> (Server, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let server = Server::over(|store| Arc::new(Faulty { store, gate: gate.clone() })).await;
     server.put("/box", "").await.expect(200);
-    server
+    (server, gate)
+}
+
+/// Sends a PUT of `slow`, and hangs up when the store has all of the body.
+async fn hang_up_before_the_commit(server: &Server, gate: &Gate) {
+    let mut stream = TcpStream::connect(server.address).await.expect("the server listens");
+    let call = server.call("PUT", "/box/slow").body("new");
+    stream.write_all(&call.bytes()).await.expect("the server reads");
+    gate.reached.notified().await;
+    drop(stream);
+    // Long enough for the server to notice.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
+async fn a_commit_goes_on_when_the_client_has_hung_up() {
+    let (server, gate) = gated().await;
+    hang_up_before_the_commit(&server, &gate).await;
+    gate.opened.notify_one();
+    for _ in 0..100 {
+        if server.get("/box/slow").await.status == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the commit was dropped with the connection");
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_the_commits_of_clients_that_have_hung_up() {
+    let (server, gate) = gated().await;
+    hang_up_before_the_commit(&server, &gate).await;
+    let stopped = tokio::spawn(server.stop());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!stopped.is_finished());
+    gate.opened.notify_one();
+    timeout(Duration::from_secs(5), stopped).await.unwrap().unwrap();
 }
 
 #[tokio::test]
