@@ -82,16 +82,16 @@ async fn accepts_of_one_row_under_way_at_once_end_with_the_highest() {
     let device = bench.create();
     raise_bound(&device).await;
     files.hold_syncs();
-    let mut writes = Vec::new();
+    let mut accepts = Vec::new();
     for (number, time) in [(1, 10), (2, 20), (3, 30)] {
         let writer = device.clone();
         let request = accept_with_body(&row("a"), ballot(time), number, &bytes(5000));
-        writes.push(tokio::spawn(async move { writer.accept(request).await }));
+        accepts.push(tokio::spawn(async move { writer.accept(request).await }));
         files.wait_for_held_sync();
         tokio::time::sleep(MOMENT / 4).await;
     }
     files.release_syncs();
-    for write in writes {
+    for write in accepts {
         write.await.unwrap().unwrap();
     }
     assert_eq!(accepted(&device, &row("a")).await.map(|accepted| accepted.ballot), Some(ballot(30)));
