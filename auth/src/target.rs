@@ -34,7 +34,7 @@ impl<'a> Target<'a> {
     pub fn parse(uri: &'a Uri) -> Result<Self, TargetError> {
         let path = match uri.path() {
             "" => Cow::Borrowed(&b"/"[..]),
-            path => decode(path.as_bytes(), Plus::Itself)?,
+            path => decode_path(path.as_bytes())?,
         };
         let mut query = Vec::new();
         for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
@@ -46,6 +46,11 @@ impl<'a> Target<'a> {
         }
         Ok(Self { path, query })
     }
+}
+
+/// Decodes a path that stands somewhere else than in the target, by the same rules.
+pub fn decode_path(raw: &[u8]) -> Result<Cow<'_, [u8]>, TargetError> {
+    decode(raw, Plus::Itself)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use martlet_auth::Target;
 use martlet_model::{ByteRange, Conditions, ContainerName, ObjectKey, ObjectMetadata, PartNumber, UploadId};
 
 use super::checksum::Algorithm;
+use super::copy::{CopyObject, SOURCE, Source};
 use super::headers::{Headers, Integrity};
 use super::listing::{ListObjects, ListUploads};
 use super::object::Overrides;
@@ -43,9 +44,11 @@ pub(super) enum Operation {
     GetObject { key: ObjectKey, read: ReadObject },
     HeadObject { key: ObjectKey, read: ReadObject },
     PutObject { key: ObjectKey, new: PutObject },
+    CopyObject { key: ObjectKey, copy: CopyObject },
     DeleteObject { key: ObjectKey, conditions: Conditions },
     CreateMultipartUpload { key: ObjectKey, metadata: ObjectMetadata },
     UploadPart { key: ObjectKey, upload: UploadId, number: PartNumber, integrity: Integrity },
+    UploadPartCopy { key: ObjectKey, upload: UploadId, number: PartNumber, source: Source },
     CompleteMultipartUpload { key: ObjectKey, upload: UploadId, conditions: Conditions, integrity: Integrity },
     AbortMultipartUpload { key: ObjectKey, upload: UploadId },
     ListParts { key: ObjectKey, upload: UploadId, after: Option<PartNumber>, limit: usize },
@@ -138,6 +141,9 @@ fn on_object(
             after: take_part_marker(query)?,
             limit: query.take_count("max-parts", PARTS_PAGE_MAX)?,
         }),
+        (&Method::PUT, None) if headers.has(SOURCE) => {
+            Ok(Operation::CopyObject { key, copy: CopyObject::take(headers)? })
+        }
         (&Method::PUT, None) => {
             let metadata = headers.take_metadata()?;
             let new = PutObject {
@@ -150,6 +156,10 @@ fn on_object(
         (&Method::PUT, Some(upload)) => {
             headers.refuse_conditions()?;
             let number = take_part_number(query)?;
+            if headers.has(SOURCE) {
+                let source = Source::take_part(headers)?;
+                return Ok(Operation::UploadPartCopy { key, upload, number, source });
+            }
             Ok(Operation::UploadPart { key, upload, number, integrity: headers.take_integrity()? })
         }
         (&Method::DELETE, None) => {

@@ -1,18 +1,14 @@
 //! Request headers, typed. Of `x-amz-*` there is an allow-list: what no operation has taken is refused.
 
-use std::time::SystemTime;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE,
-    EXPIRES, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    EXPIRES, HeaderName,
 };
 use http::{HeaderMap, HeaderValue};
 use martlet_model::metadata::MetadataError;
-use martlet_model::{
-    ByteRange, Conditions, ETagStyle, Error, Match, Md5, ObjectMetadata, Timestamp, UserMetadata,
-};
+use martlet_model::{Error, Md5, ObjectMetadata, UserMetadata};
 
 use super::checksum::{Algorithm, Checksum};
 use super::refusal::Refusal;
@@ -40,7 +36,7 @@ pub(super) struct Integrity {
 /// The headers of a request, and which of the `x-amz-*` nobody has taken yet.
 #[derive(Debug)]
 pub(super) struct Headers<'a> {
-    all: &'a HeaderMap,
+    pub(super) all: &'a HeaderMap,
     untaken: Vec<&'a str>,
 }
 
@@ -50,6 +46,10 @@ impl<'a> Headers<'a> {
         let untaken = untaken.filter(|name| name.starts_with(AMZ_PREFIX));
         let untaken = untaken.filter(|name| !AMZ_OF_EVERY_REQUEST.contains(name));
         Self { all, untaken: untaken.collect() }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.all.contains_key(name)
     }
 
     /// Takes an `x-amz-*` header; one that is there twice has no meaning.
@@ -162,7 +162,7 @@ impl<'a> Headers<'a> {
     }
 
     /// A header's value as text; of several, all, with commas between.
-    fn text(&self, name: &HeaderName, label: &'static str) -> Result<Option<String>, Refusal> {
+    pub(super) fn text(&self, name: &HeaderName, label: &'static str) -> Result<Option<String>, Refusal> {
         let values: Vec<&[u8]> = self.all.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         if values.is_empty() {
             return Ok(None);
@@ -170,133 +170,11 @@ impl<'a> Headers<'a> {
         let text = String::from_utf8(values.join(&b", "[..]));
         text.map(Some).map_err(|_| Refusal::argument(label, "it is not valid UTF-8"))
     }
-
-    /// The conditions of a read.
-    pub(super) fn read_conditions(&self) -> Result<Conditions, Refusal> {
-        Ok(Conditions {
-            style: ETagStyle::S3,
-            if_match: self.matching(&IF_MATCH, "if-match")?,
-            if_none_match: self.matching(&IF_NONE_MATCH, "if-none-match")?,
-            if_modified_since: self.date(&IF_MODIFIED_SINCE),
-            if_unmodified_since: self.date(&IF_UNMODIFIED_SINCE),
-        })
-    }
-
-    /// The conditions of a write. A date can't be one for S3: it is refused rather than ignored.
-    pub(super) fn write_conditions(&self) -> Result<Conditions, Refusal> {
-        for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
-            if self.all.contains_key(&name) {
-                return Err(Refusal::NotOffered(format!("{name} on a write")));
-            }
-        }
-        self.read_conditions()
-    }
-
-    /// Refuses every condition, on operations that can't heed one.
-    pub(super) fn refuse_conditions(&self) -> Result<(), Refusal> {
-        for name in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
-            if self.all.contains_key(&name) {
-                return Err(Refusal::NotOffered(format!("{name} on this operation")));
-            }
-        }
-        Ok(())
-    }
-
-    fn matching(&self, name: &HeaderName, label: &'static str) -> Result<Match, Refusal> {
-        match self.text(name, label)? {
-            None => Ok(Match::Unset),
-            Some(text) => parse_match(&text).ok_or(Refusal::argument(label, "it is not a list of ETags")),
-        }
-    }
-
-    /// A date that isn't one is no condition (RFC 9110, section 13.1.3).
-    fn date(&self, name: &HeaderName) -> Option<Timestamp> {
-        let date = httpdate::parse_http_date(self.all.get(name)?.to_str().ok()?).ok()?;
-        let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(Timestamp::from_micros(since.as_secs().checked_mul(1_000_000)?))
-    }
-
-    /// The range of a read. What isn't one range of bytes is no range: all of the object is the answer.
-    /// So it is where `If-Range` asks for a check first, as RFC 9110, section 14.2, allows.
-    pub(super) fn range(&self) -> Option<ByteRange> {
-        if self.all.contains_key(IF_RANGE) {
-            return None;
-        }
-        parse_range(self.all.get(RANGE)?.to_str().ok()?)
-    }
-}
-
-/// Reads `*`, or ETags with or without quotes and weakness marks.
-fn parse_match(text: &str) -> Option<Match> {
-    let text = text.trim();
-    if text == "*" {
-        return Some(Match::Any);
-    }
-    let tag = |tag: &str| {
-        let tag = tag.trim();
-        let tag = tag.strip_prefix("W/").unwrap_or(tag);
-        let inner = match tag.strip_prefix('"') {
-            Some(rest) => rest.strip_suffix('"')?,
-            None => tag,
-        };
-        (!inner.contains('"')).then(|| inner.to_owned())
-    };
-    text.split(',').map(tag).collect::<Option<Vec<_>>>().map(Match::OneOf)
-}
-
-/// Reads `bytes=first-last`, `bytes=first-` and `bytes=-count`.
-fn parse_range(text: &str) -> Option<ByteRange> {
-    let (unit, range) = text.split_once('=')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
-        return None;
-    }
-    let (first, last) = range.trim().split_once('-')?;
-    match (first, last) {
-        ("", count) => Some(ByteRange::Last(number(count)?)),
-        (first, "") => Some(ByteRange::From(number(first)?)),
-        (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then_some(ByteRange::Between { first, last })
-        }
-    }
-}
-
-/// Digits; a number beyond all sizes is as good as the largest.
-fn number(digits: &str) -> Option<u64> {
-    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges() {
-        let check = |text, expected| assert_eq!(parse_range(text), expected, "{text}");
-        check("bytes=0-9", Some(ByteRange::Between { first: 0, last: 9 }));
-        check("bytes=5-", Some(ByteRange::From(5)));
-        check("Bytes = -5", Some(ByteRange::Last(5)));
-        check("bytes=99999999999999999999-", Some(ByteRange::From(u64::MAX)));
-        for text in
-            ["bytes=9-0", "bytes=-", "bytes=", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "bytes=+1-2"]
-        {
-            check(text, None);
-        }
-    }
-
-    #[test]
-    fn etags() {
-        let check = |text, expected: &[&str]| {
-            let expected = expected.iter().map(|tag| (*tag).to_owned()).collect();
-            assert_eq!(parse_match(text), Some(Match::OneOf(expected)), "{text}");
-        };
-        assert_eq!(parse_match(" * "), Some(Match::Any));
-        check("\"a\"", &["a"]);
-        check("a", &["a"]);
-        check("\"a\", W/\"b\",c", &["a", "b", "c"]);
-        assert_eq!(parse_match("\"a"), None);
-    }
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let pairs = headers.iter();

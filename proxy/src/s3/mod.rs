@@ -1,13 +1,15 @@
 //! The S3 dialect.
 //!
 //! Reading order: [`command`] says what is offered and how it is told apart, `identify` who is asking;
-//! then one file for each kind of operation (`bucket`, `listing`, `object`, `delete_many`, `upload`);
+//! then one file for each kind of operation (`bucket`, `listing`, `object`, `copy`, `delete_many`, `upload`);
 //! `refusal` and `answer` speak.
 
 mod answer;
 mod bucket;
 mod checksum;
 pub mod command;
+mod conditions;
+mod copy;
 mod delete_many;
 mod headers;
 pub mod host;
@@ -121,10 +123,14 @@ impl Scene<'_> {
             Operation::GetObject { key, read } => self.get_object(key, read).await,
             Operation::HeadObject { key, read } => self.head_object(key, read).await,
             Operation::PutObject { key, new } => self.put_object(key, new, body).await,
+            Operation::CopyObject { key, copy } => self.copy_object(key, copy).await,
             Operation::DeleteObject { key, conditions } => self.delete_object(key, &conditions).await,
             Operation::CreateMultipartUpload { key, metadata } => self.create_upload(key, metadata).await,
             Operation::UploadPart { key, upload, number, integrity } => {
                 self.upload_part(key, upload, number, (integrity, body)).await
+            }
+            Operation::UploadPartCopy { key, upload, number, source } => {
+                self.copy_part(key, upload, number, source).await
             }
             Operation::CompleteMultipartUpload { key, upload, conditions, integrity } => {
                 self.complete_upload(key, upload, &conditions, (integrity, body)).await

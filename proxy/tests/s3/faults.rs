@@ -246,3 +246,13 @@ async fn a_download_that_fails_in_the_middle_is_broken_off() {
     assert_eq!(found.body, b"01234");
     assert_eq!(server.get("/box/whole").await.status, 404, "the server lives");
 }
+
+#[tokio::test]
+async fn a_copy_of_a_source_that_fails_in_the_middle_stores_nothing() {
+    let server = faulty().await;
+    server.put("/box/half", "0123456789").await.expect(200);
+    server.put("/box/copy", "old").await.expect(200);
+    let copy = server.call("PUT", "/box/copy").header("x-amz-copy-source", "/box/half");
+    copy.send().await.refused(500, "InternalError");
+    assert_eq!(server.get("/box/copy").await.expect(200).body, b"old");
+}

@@ -4,6 +4,7 @@ mod bad_input;
 mod buckets;
 mod conditions;
 mod connections;
+mod copies;
 mod faults;
 mod harness;
 mod identity;
