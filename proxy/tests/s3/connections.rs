@@ -30,7 +30,7 @@ async fn oversized_heads_are_refused_and_the_server_lives() {
     let cases = [
         head(format!("x-long: {}", "v".repeat(64 * 1024))),
         head(format!("x-long: {}", "v".repeat(2 * 1024 * 1024))),
-        head("x-one-of-many: v\r\n".repeat(200)),
+        head("x-one-of-many: v\r\n".repeat(300)),
         format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "k".repeat(70_000)),
     ];
     for case in cases {
