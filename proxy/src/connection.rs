@@ -16,8 +16,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::gateway::Gateway;
 use crate::limits::{
-    HEAD_BYTES_MAX, HEAD_DURATION_MAX, LINGER_BYTES_MAX, LINGER_DURATION_MAX, READ_BUFFER_BYTES_MAX,
-    WRITE_PAUSE_MAX,
+    HEAD_BYTES_MAX, HEAD_DURATION_MAX, HEADERS_COUNT_MAX, LINGER_BYTES_MAX, LINGER_DURATION_MAX,
+    READ_BUFFER_BYTES_MAX, WRITE_PAUSE_MAX,
 };
 use crate::server::Presence;
 
@@ -37,6 +37,7 @@ pub(crate) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DURATION_MAX)
         .max_header_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_COUNT_MAX)
         .max_buf_size(READ_BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(Impatient::new(stream)), service);
 

@@ -6,6 +6,10 @@ use std::time::Duration;
 /// Swift allows 90 metadata items of 4096 bytes in sum, S3 keys of 1024 bytes: three bytes each when encoded.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 
+/// The most headers of a request; beyond it the answer is 431.
+/// Swift allows 90 metadata items besides all others, and says so itself where there are more.
+pub const HEADERS_COUNT_MAX: usize = 256;
+
 /// How long a client may take for a request's head, or be silent between two requests.
 pub const HEAD_DURATION_MAX: Duration = Duration::from_mins(1);
 

@@ -54,7 +54,9 @@ pub(super) fn parse_change(id: ContainerId, head: &Parts) -> Result<ChangeContai
     match headers::text(&head.headers, "x-storage-policy")? {
         None | Some("") => {}
         Some(policy) if policy.eq_ignore_ascii_case(STORAGE_POLICY) => {}
-        Some(policy) => return Err(Refusal::NotOffered(format!("X-Storage-Policy \"{policy}\"").into())),
+        Some(policy) => {
+            return Err(Refusal::Malformed(format!("Invalid X-Storage-Policy \"{policy}\"").into()));
+        }
     }
     Ok(ChangeContainer { id, changes: headers::metadata(&head.headers, Owner::Container)? })
 }
@@ -127,7 +129,7 @@ mod tests {
         check_policy("Policy-0", Ok(()));
         check_policy("policy-0", Ok(()));
         check_policy("", Ok(()));
-        check_policy("gold", Err(501));
+        check_policy("gold", Err(400));
     }
 
     #[test]

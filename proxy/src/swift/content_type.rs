@@ -8,6 +8,9 @@ use super::headers;
 use super::listing::CONTENT_TYPE_UNKNOWN;
 use super::refusal::Refusal;
 
+/// Endings of names for which Swift says something else than `mime_guess`.
+const AS_IN_SWIFT: &[(&str, &str)] = &[(".wav", "audio/x-wav")];
+
 /// The content type of a new object: what the header says, or what the ending of the name suggests where it says
 /// nothing or where `X-Detect-Content-Type` asks for that.
 pub(super) fn of_new(request: &HeaderMap, key: &ObjectKey) -> Result<String, Refusal> {
@@ -33,6 +36,10 @@ fn has_reserved_parameter(content_type: &str) -> bool {
 }
 
 fn guessed(key: &ObjectKey) -> String {
+    let in_swift = AS_IN_SWIFT.iter().find(|(ending, _)| key.as_str().ends_with(ending));
+    if let Some((_, content_type)) = in_swift {
+        return (*content_type).to_owned();
+    }
     mime_guess::from_path(key.as_str()).first_raw().unwrap_or(CONTENT_TYPE_UNKNOWN).to_owned()
 }
 
@@ -63,6 +70,7 @@ mod tests {
         check("dir.d/a.HTML", &[("content-type", "")], Ok("text/html"));
         check("a.jpg", &[("content-type", "text/x"), ("x-detect-content-type", "True")], Ok("image/jpeg"));
         check("a.jpg", &[("content-type", "text/x"), ("x-detect-content-type", "no")], Ok("text/x"));
+        check("a.wav", &[], Ok("audio/x-wav"));
         check("dir.jpg/a", &[], Ok("application/octet-stream"));
         check("..", &[], Ok("application/octet-stream"));
         check("/", &[], Ok("application/octet-stream"));

@@ -194,9 +194,10 @@ pub(super) fn range(headers: &HeaderMap) -> Result<Option<ByteRange>, Refusal> {
 }
 
 fn byte_range(value: &str) -> Option<ByteRange> {
+    // Swift takes spaces anywhere in it.
+    let value = value.replace([' ', '\t'], "");
     let unit = value.get(..6).filter(|unit| unit.eq_ignore_ascii_case("bytes="))?;
-    let (first, last) = value[unit.len()..].trim().split_once('-')?;
-    match (first.trim(), last.trim()) {
+    match value[unit.len()..].split_once('-')? {
         ("", count) => Some(ByteRange::Last(position(count)?)),
         (first, "") => Some(ByteRange::From(position(first)?)),
         (first, last) => {
@@ -256,6 +257,7 @@ mod tests {
         check_range("Bytes=1-5", Some(ByteRange::Between { first: 1, last: 5 }));
         check_range("bytes=5-", Some(ByteRange::From(5)));
         check_range("bytes=-5", Some(ByteRange::Last(5)));
+        check_range(" bytes = 1 - 5 ", Some(ByteRange::Between { first: 1, last: 5 }));
         check_range("bytes=-0", Some(ByteRange::Last(0)));
         check_range("bytes=99999999999999999999999-", Some(ByteRange::From(u64::MAX)));
     }

@@ -7,6 +7,7 @@ use martlet_model::{
 };
 use serde::{Serialize, Serializer};
 
+use super::capabilities::STORAGE_POLICY;
 use super::date;
 use super::format::Format;
 
@@ -28,6 +29,7 @@ pub(super) fn containers(
             count: entry.usage.objects,
             bytes: entry.usage.bytes,
             last_modified: JsonDate(entry.modified),
+            storage_policy: STORAGE_POLICY,
         }),
         Format::Xml | Format::TextXml => xml_containers(account, entries),
     }
@@ -76,6 +78,7 @@ struct JsonContainer<'a> {
     count: u64,
     bytes: u64,
     last_modified: JsonDate,
+    storage_policy: &'static str,
 }
 
 #[derive(Serialize)]
@@ -123,6 +126,7 @@ fn xml_containers(account: &AccountName, entries: &[ListEntry<ContainerEntry>]) 
                 element(&mut xml, "count", &entry.usage.objects.to_string());
                 element(&mut xml, "bytes", &entry.usage.bytes.to_string());
                 element(&mut xml, "last_modified", &date::in_listing(entry.modified));
+                element(&mut xml, "storage_policy", STORAGE_POLICY);
                 xml.push_str("</container>");
             }
             ListEntry::Prefix(prefix) => {
@@ -131,7 +135,6 @@ fn xml_containers(account: &AccountName, entries: &[ListEntry<ContainerEntry>]) 
                 xml.push_str("\" />");
             }
         }
-        xml.push('\n');
     }
     xml.push_str("</account>");
     xml
@@ -160,7 +163,6 @@ fn xml_objects(container: &ContainerName, entries: &[ListEntry<ObjectEntry>]) ->
                 xml.push_str("</subdir>");
             }
         }
-        xml.push('\n');
     }
     xml.push_str("</container>");
     xml
@@ -169,7 +171,7 @@ fn xml_objects(container: &ContainerName, entries: &[ListEntry<ObjectEntry>]) ->
 fn opened(tag: &str, name: &str) -> String {
     let mut xml = format!("{XML_DECLARATION}<{tag} name=\"");
     escape(&mut xml, name);
-    xml.push_str("\">\n");
+    xml.push_str("\">");
     xml
 }
 
@@ -266,7 +268,8 @@ mod tests {
             &[container("box"), prefix("p/")],
             Format::Json,
             "[{\"name\":\"box\",\"count\":2,\"bytes\":3,\
-             \"last_modified\":\"2011-06-30T08:20:47.736680\"},{\"subdir\":\"p/\"}]",
+             \"last_modified\":\"2011-06-30T08:20:47.736680\",\"storage_policy\":\"Policy-0\"},\
+             {\"subdir\":\"p/\"}]",
         );
     }
 
@@ -275,11 +278,11 @@ mod tests {
         check_objects(
             &[object("<a>&\"\r\u{1}", None), prefix("p\"/")],
             Format::Xml,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<container name=\"c&amp;d\">\n\
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<container name=\"c&amp;d\">\
              <object><name>&lt;a&gt;&amp;&quot;&#13;&#1;</name><hash>0cc175b9c0f1b6a831c399e269772661</hash>\
              <bytes>1</bytes><content_type>application/octet-stream</content_type>\
-             <last_modified>2011-06-30T08:20:47.736680</last_modified></object>\n\
-             <subdir name=\"p&quot;/\"><name>p&quot;/</name></subdir>\n</container>",
+             <last_modified>2011-06-30T08:20:47.736680</last_modified></object>\
+             <subdir name=\"p&quot;/\"><name>p&quot;/</name></subdir></container>",
         );
     }
 
@@ -288,10 +291,10 @@ mod tests {
         check_containers(
             &[container("box"), prefix("p/")],
             Format::TextXml,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<account name=\"AUTH_a\">\n\
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<account name=\"AUTH_a\">\
              <container><name>box</name><count>2</count><bytes>3</bytes>\
-             <last_modified>2011-06-30T08:20:47.736680</last_modified></container>\n\
-             <subdir name=\"p/\" />\n</account>",
+             <last_modified>2011-06-30T08:20:47.736680</last_modified><storage_policy>Policy-0</storage_policy></container>\
+             <subdir name=\"p/\" /></account>",
         );
     }
 

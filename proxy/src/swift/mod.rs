@@ -186,13 +186,14 @@ fn render(refusal: &Refusal) -> Response {
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match words {
         Words::Plain(text) => answer::whole(code, headers, answer::PLAIN, text.into_owned()),
+        Words::Html(text) => answer::whole(code, headers, answer::HTML, text.into_owned()),
         Words::Page => answer::whole(code, headers, answer::HTML, refusal::page(status)),
         Words::Nothing => answer::with_body(code, headers, axum::body::Body::empty()),
     }
 }
 
 fn refusal_headers(refusal: &Refusal) -> HeaderMap {
-    let mut headers = refusal.object().map(object::render).unwrap_or_default();
+    let mut headers = HeaderMap::new();
     match refusal {
         Refusal::Unauthorized { realm } => {
             headers.insert(WWW_AUTHENTICATE, challenge(realm));
@@ -200,7 +201,11 @@ fn refusal_headers(refusal: &Refusal) -> HeaderMap {
         Refusal::WrongMethod { allowed } => {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
+        // There is no body, so what is said of the object's body can't be taken to be said of another.
+        Refusal::Store(Error::NotModified(info)) => headers = object::render(info),
+        Refusal::Unmatched(info) => headers = object::render_state(info),
         Refusal::Store(Error::RangeUnsatisfiable(info)) => {
+            headers = object::render_state(info);
             let value = format!("bytes */{}", info.content.bytes);
             headers.insert(CONTENT_RANGE, answer::header_value(&value));
         }

@@ -155,7 +155,8 @@ pub(super) async fn get(
             check_dates(command.dates, &info)?;
             return Err(Error::RangeUnsatisfiable(info).into());
         }
-        opened => opened?,
+        Err(error) => return Err(described(error, &command.id, store).await),
+        Ok(opened) => opened,
     };
     check_dates(command.dates, &opened.info)?;
     let span = opened.span;
@@ -201,7 +202,10 @@ async fn open(command: &GetObject, store: &Guarded) -> Result<(Download, Extent)
 }
 
 pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Response, Refusal> {
-    let info = store.head(&command.id, &command.conditions).await?;
+    let info = match store.head(&command.id, &command.conditions).await {
+        Err(error) => return Err(described(error, &command.id, store).await),
+        Ok(info) => info,
+    };
     check_dates(command.dates, &info)?;
     let mut headers = render(&info);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(info.content.bytes));
@@ -218,28 +222,45 @@ pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Res
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
 
+/// Says of which object a reader's condition doesn't hold, where that can still be told.
+async fn described(error: Error, id: &ObjectId, store: &Guarded) -> Refusal {
+    match error {
+        Error::PreconditionFailed => {
+            let present = store.head(id, &Conditions::none(ETagStyle::Swift)).await;
+            present.map_or(error.into(), |info| Refusal::Unmatched(Box::new(info)))
+        }
+        error => error.into(),
+    }
+}
+
 /// Whether what is read is newer, or older, than the reader wants it.
-fn check_dates(dates: Dates, info: &ObjectInfo) -> Result<(), Error> {
+fn check_dates(dates: Dates, info: &ObjectInfo) -> Result<(), Refusal> {
     let modified = date::shown_seconds(info.modified);
     if dates.unmodified_since.is_some_and(|since| modified > since) {
-        return Err(Error::PreconditionFailed);
+        return Err(Refusal::Unmatched(Box::new(info.clone())));
     }
     if dates.modified_since.is_some_and(|since| modified <= since) {
-        return Err(Error::NotModified(Box::new(info.clone())));
+        return Err(Error::NotModified(Box::new(info.clone())).into());
     }
     Ok(())
+}
+
+/// What tells one state of an object from another.
+pub(super) fn render_state(info: &ObjectInfo) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ETAG, etag(info));
+    headers.insert(LAST_MODIFIED, last_modified(info));
+    headers.insert("x-timestamp", answer::timestamp(info.modified));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers
 }
 
 /// The headers of an object, without those that depend on how much of it is sent.
 pub(super) fn render(info: &ObjectInfo) -> HeaderMap {
     let metadata = &info.metadata;
-    let mut headers = HeaderMap::new();
+    let mut headers = render_state(info);
     let content_type = metadata.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN);
     headers.insert(CONTENT_TYPE, answer::header_value(content_type));
-    headers.insert(ETAG, etag(info));
-    headers.insert(LAST_MODIFIED, last_modified(info));
-    headers.insert("x-timestamp", answer::timestamp(info.modified));
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let optional = [
         (CONTENT_ENCODING, &metadata.content_encoding),
         (CONTENT_DISPOSITION, &metadata.content_disposition),

@@ -100,7 +100,7 @@ fn refuse_account(raw: &[u8], error: NameError) -> Refusal {
 fn refuse_name(noun: &str, error: NameError) -> Refusal {
     match error {
         NameError::TooLong { bytes, bytes_max } => {
-            Refusal::Malformed(format!("{noun} name length of {bytes} longer than {bytes_max}").into())
+            Refusal::LongName(format!("{noun} name length of {bytes} longer than {bytes_max}").into())
         }
         NameError::Empty => Refusal::Precondition(BAD_URL.into()),
         NameError::NotUtf8 | NameError::ForbiddenByte(_) => Refusal::Precondition(BAD_BYTES.into()),

@@ -11,6 +11,8 @@ pub enum Refusal {
     Malformed(Cow<'static, str>),
     /// A path or a parameter is outside of what is served: Swift says 412.
     Precondition(Cow<'static, str>),
+    /// A name in the path is longer than names may be.
+    LongName(Cow<'static, str>),
     /// The path has an empty first element.
     NoSuchPath,
     /// Swift knows this, and it isn't offered here. Names the header, the parameter or the method.
@@ -27,6 +29,8 @@ pub enum Refusal {
     ImpossibleETag,
     /// The caller's credentials are wrong, or there are none.
     Unauthorized { realm: Realm },
+    /// A condition of a reader doesn't hold of this object.
+    Unmatched(Box<ObjectInfo>),
     /// The store refused.
     Store(Error),
 }
@@ -44,6 +48,8 @@ pub enum Realm {
 pub enum Words {
     /// Text that says what was wrong.
     Plain(Cow<'static, str>),
+    /// The same, called HTML: so Swift does where the words hold nothing that the caller sent.
+    Html(Cow<'static, str>),
     /// Swift's page of HTML for the status.
     Page,
     /// No body at all.
@@ -64,7 +70,8 @@ impl Refusal {
     pub fn answer(&self) -> (u16, Words) {
         match self {
             Self::Malformed(text) => (400, Words::Plain(text.clone())),
-            Self::Precondition(text) => (412, Words::Plain(text.clone())),
+            Self::LongName(text) => (400, Words::Html(text.clone())),
+            Self::Precondition(text) => (412, Words::Html(text.clone())),
             Self::NoSuchPath => (404, Words::Page),
             Self::NotOffered(what) => (501, Words::Plain(format!("{what} is not offered").into())),
             Self::WrongMethod { .. } => (405, Words::Page),
@@ -73,6 +80,7 @@ impl Refusal {
             Self::TooLarge => (413, Words::Plain("Your request is too large.".into())),
             Self::ImpossibleETag => (422, Words::Page),
             Self::Unauthorized { .. } => (401, Words::Page),
+            Self::Unmatched(_) => (412, Words::Page),
             Self::Store(error) => of_store(error),
         }
     }
@@ -80,14 +88,6 @@ impl Refusal {
     /// The status alone.
     pub fn status(&self) -> u16 {
         self.answer().0
-    }
-
-    /// The object that the answer still describes: one that wasn't modified, or that has no such range.
-    pub fn object(&self) -> Option<&ObjectInfo> {
-        match self {
-            Self::Store(Error::NotModified(info) | Error::RangeUnsatisfiable(info)) => Some(info),
-            _ => None,
-        }
     }
 }
 

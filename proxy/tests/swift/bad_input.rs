@@ -158,7 +158,6 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
         ("POST", "/box/key", ("X-Delete-At", "2000000000"), "X-Delete-At"),
         ("POST", "/box", ("X-Container-Read", ".r:*"), "X-Container-Read"),
         ("POST", "/box", ("X-Versions-Enabled", "true"), "X-Versions-Enabled"),
-        ("PUT", "/new", ("X-Storage-Policy", "gold"), "X-Storage-Policy"),
         ("POST", "/box", ("X-Container-Meta-Quota-Bytes", "1"), "X-Container-Meta-Quota-Bytes"),
         ("POST", "", ("X-Account-Meta-Temp-URL-Key", "k"), "X-Account-Meta-Temp-Url-Key"),
         ("PUT", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
@@ -177,6 +176,32 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
         assert!(answer.text().contains(named), "{method} {path}: {}", answer.text());
         assert!(answer.header("content-type").starts_with("text/plain"));
     }
+    is_untouched(&session).await;
+}
+
+#[tokio::test]
+async fn a_storage_policy_that_there_is_not_is_400() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    let answer = session.send("PUT", "/new", &[("X-Storage-Policy", "gold")], b"").await;
+    assert_eq!((answer.status, answer.text()), (400, "Invalid X-Storage-Policy \"gold\""));
+    assert_eq!(session.head("/new").await.status, 404);
+    assert_eq!(session.send("PUT", "/new", &[("X-Storage-Policy", "policy-0")], b"").await.status, 201);
+}
+
+#[tokio::test]
+async fn as_much_metadata_as_is_allowed_fits_into_a_head() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    let names: Vec<_> = (0..190).map(|index| format!("X-Object-Meta-{index:03}")).collect();
+    let value = "v".repeat(42);
+    let most: Vec<_> = names.iter().take(90).map(|name| (name.as_str(), value.as_str())).collect();
+    assert_eq!(session.send("PUT", "/box/key", &most, b"old").await.status, 201);
+    let head = session.head("/box/key").await;
+    assert!(most.iter().all(|(name, value)| head.header(name) == *value));
+    let more: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    let answer = session.send("PUT", "/box/key", &more, b"new").await;
+    assert_eq!((answer.status, answer.text()), (400, "Too many metadata items; max 90"));
     is_untouched(&session).await;
 }
 

@@ -67,6 +67,21 @@ async fn not_modified_describes_the_object_without_its_bytes() {
 }
 
 #[tokio::test]
+async fn a_failed_condition_says_what_the_object_is() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    assert_eq!(session.send("PUT", "/box/key", &[("Content-Encoding", "gzip")], b"a").await.status, 201);
+    for condition in [("If-Match", "x"), ("If-Unmodified-Since", "Thu, 01 Jan 2026 00:00:01 GMT")] {
+        for method in ["GET", "HEAD"] {
+            let answer = session.send(method, "/box/key", &[condition], b"").await;
+            assert_eq!((answer.status, answer.header("etag")), (412, ETAG), "{method} {condition:?}");
+            // The page of the refusal isn't compressed, whatever the object is.
+            assert_eq!(answer.find("content-encoding"), None);
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_one_writer_creates_an_object() {
     let server = Server::start().await;
     let session = stored(&server).await;

@@ -98,6 +98,7 @@ async fn json_says_what_clients_parse() {
     assert_eq!(containers[0]["name"], "box");
     assert_eq!(containers[0]["count"], 6);
     assert_eq!(containers[0]["bytes"], 6);
+    assert_eq!(containers[0]["storage_policy"], "Policy-0");
     assert!(containers[0]["last_modified"].as_str().unwrap().ends_with(".000000"));
 }
 

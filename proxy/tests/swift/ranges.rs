@@ -26,6 +26,7 @@ async fn a_range_gives_a_part() {
         ("bytes=-3", "789", "bytes 7-9/10"),
         ("bytes=-30", "0123456789", "bytes 0-9/10"),
         ("bytes=0-9", "0123456789", "bytes 0-9/10"),
+        ("bytes = 2 - 4", "234", "bytes 2-4/10"),
     ] {
         let answer = read(&session, range).await;
         assert_eq!((answer.status, answer.text()), (206, text), "{range}");
