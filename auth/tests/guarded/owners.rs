@@ -1,0 +1,133 @@
+//! A store in which every call is made by an owner of the account that it is about.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use martlet_auth::{Guarded, Identity, Role};
+use martlet_model::{
+    AccountInfo, AccountName, ChosenPart, Conditions, ContainerChange, ContainerEntry, ContainerId,
+    ContainerInfo, ContainerName, ContainerStore, Created, Download, ListQuery, NewContainer, NewObject,
+    NewPart, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo, PartNumber,
+    Read, Result, Store, UploadEntry, UploadId, UploadQuery, UploadStore, Usage, UserMetadata,
+};
+
+#[derive(Debug)]
+pub(crate) struct Owners(Arc<dyn Store>);
+
+impl Owners {
+    pub(crate) fn over(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    fn of(&self, account: &AccountName) -> Guarded {
+        Guarded::new(self.0.clone(), Identity::user(account.clone(), "owner", Role::Owner))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ContainerStore for Owners {
+    async fn account(&self, account: &AccountName) -> Result<AccountInfo> {
+        self.of(account).account(account).await
+    }
+
+    async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
+        self.of(account).update_account(account, changes).await
+    }
+
+    async fn containers(&self, account: &AccountName, query: &ListQuery) -> Result<Page<ContainerEntry>> {
+        self.of(account).containers(account, query).await
+    }
+
+    async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created> {
+        self.of(&id.account).create_container(id, new).await
+    }
+
+    async fn container(&self, id: &ContainerId) -> Result<ContainerInfo> {
+        self.of(&id.account).container(id).await
+    }
+
+    async fn usage(&self, id: &ContainerId) -> Result<Usage> {
+        self.of(&id.account).usage(id).await
+    }
+
+    async fn update_container(&self, id: &ContainerId, change: ContainerChange) -> Result<()> {
+        self.of(&id.account).update_container(id, change).await
+    }
+
+    async fn delete_container(&self, id: &ContainerId) -> Result<()> {
+        self.of(&id.account).delete_container(id).await
+    }
+
+    async fn bucket_owner(&self, name: &ContainerName) -> Result<Option<AccountName>> {
+        Guarded::new(self.0.clone(), Identity::Anonymous).bucket_owner(name).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ObjectStore for Owners {
+    async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>> {
+        self.of(&id.account).list(id, query).await
+    }
+
+    async fn put(&self, id: &ObjectId, new: NewObject) -> Result<ObjectInfo> {
+        self.of(&id.container.account).put(id, new).await
+    }
+
+    async fn get(&self, id: &ObjectId, read: Read) -> Result<Download> {
+        self.of(&id.container.account).get(id, read).await
+    }
+
+    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
+        self.of(&id.container.account).head(id, conditions).await
+    }
+
+    async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
+        self.of(&id.container.account).set_metadata(id, metadata).await
+    }
+
+    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
+        self.of(&id.container.account).delete(id, conditions).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl UploadStore for Owners {
+    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
+        self.of(&id.container.account).begin_upload(id, metadata).await
+    }
+
+    async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
+        self.of(&id.container.account).put_part(id, upload, part).await
+    }
+
+    async fn parts(
+        &self,
+        id: &ObjectId,
+        upload: UploadId,
+        after: Option<PartNumber>,
+        limit: usize,
+    ) -> Result<(Vec<PartInfo>, bool)> {
+        self.of(&id.container.account).parts(id, upload, after, limit).await
+    }
+
+    async fn uploads(&self, id: &ContainerId, query: &UploadQuery) -> Result<(Vec<UploadEntry>, bool)> {
+        self.of(&id.account).uploads(id, query).await
+    }
+
+    async fn complete_upload(
+        &self,
+        id: &ObjectId,
+        upload: UploadId,
+        parts: &[ChosenPart],
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        self.of(&id.container.account).complete_upload(id, upload, parts, conditions).await
+    }
+
+    async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {
+        self.of(&id.container.account).abort_upload(id, upload).await
+    }
+}
