@@ -11,13 +11,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ring", &[]),
     ("register", &[]),
     ("protocol", &["ring", "register"]),
+    ("link", &["ring", "register", "protocol"]),
     ("auth", &["model"]),
     ("cluster", &["model", "ring", "register", "protocol"]),
     ("proxy", &["model", "auth"]),
     ("storage-node", &["ring", "register", "protocol"]),
     ("testkit", &["model", "ring", "register", "protocol"]),
     ("testkit-vfs", &[]),
-    ("cli", &["model", "ring", "register", "protocol", "auth", "cluster", "proxy", "storage-node"]),
+    (
+        "cli",
+        &["model", "ring", "register", "protocol", "link", "auth", "cluster", "proxy", "storage-node"],
+    ),
     ("tests", &[]),
 ];
 
@@ -27,6 +31,7 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("ring/src/", &["tokio", "std::fs", "std::net"]),
     ("register/src/", &["tokio", "serde", "std::fs", "std::net", "std::time"]),
     ("protocol/src/", &["tokio::net", "std::fs", "std::net"]),
+    ("link/src/", &["rusqlite", "std::fs", "martlet_model", "http"]),
     ("auth/src/", &["tokio", "axum", "hyper", "std::fs"]),
     ("cluster/src/", &["rusqlite", "std::fs", "axum", "hyper", "std::net", "tokio::net"]),
     ("proxy/src/", &["rusqlite", "std::fs", "martlet_cluster", "martlet_storage_node"]),

@@ -1,0 +1,3 @@
+//! What the link costs.
+
+fn main() {}
