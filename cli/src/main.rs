@@ -1,1 +1,52 @@
-fn main() {}
+//! `martlet`: the one binary.
+
+#![expect(clippy::print_stdout, reason = "a command speaks to the person who typed it")]
+
+mod clock;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// An object store that speaks OpenStack Swift and Amazon S3 over one namespace.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve both APIs from one process, over three devices below one folder.
+    Serve(serve::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("MARTLET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let outcome = match arguments.command {
+        Command::Serve(options) => serve::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", with_sources(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and everything that it comes from, on one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -24,11 +24,6 @@ impl Server {
     /// Starts the server on a free port over `data`, and waits until it says that it is ready.
     /// What it logs is appended to `server.log` beside `data`.
     pub fn start(data: &Path) -> Self {
-        Self::start_with(data, &[])
-    }
-
-    /// As [`Server::start`], with more arguments.
-    pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let log = data.with_extension("log");
         let log =
             File::options().create(true).append(true).open(log).expect("the server's log can be opened");
@@ -36,7 +31,6 @@ impl Server {
             .arg("serve")
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(data)
-            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

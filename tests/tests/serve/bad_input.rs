@@ -17,7 +17,7 @@ struct Target {
 /// A server with one object, which no bad request may change.
 fn target() -> Target {
     let work = Work::new();
-    let server = Server::start_with(&work.data(), &["--sweep-seconds", "1"]);
+    let server = Server::start(&work.data());
     let session = Session::open(&server);
     assert_eq!(session.put("box", b"").status(), 201);
     assert_eq!(session.put("box/old", b"untouched").status(), 201);
@@ -47,7 +47,7 @@ impl Target {
         assert_eq!(self.session.get("box/old"), expected);
     }
 
-    /// Waits until the sweep has removed what broken uploads left.
+    /// Waits until what broken uploads left is removed.
     fn check_nothing_left(&self) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while let Some(left) = blob_files(&self.work.data()).pop() {

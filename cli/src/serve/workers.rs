@@ -1,0 +1,134 @@
+//! What is done when nobody waits for it, and how often.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use martlet_cluster::ClusterStore;
+use martlet_cluster::workers::{clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
+use martlet_model::Result;
+use martlet_ring::{DeviceId, Ring};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// How long a worker rests when there was nothing to do.
+const REST: Duration = Duration::from_secs(5);
+/// How long it rests between two rounds that did something, so that requests go first.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often the devices are swept for blobs that no row refers to.
+const SWEEP_PAUSE: Duration = Duration::from_hours(1);
+/// How much of a queue one round takes.
+const ROUND_COUNT: usize = 200;
+
+/// The running workers.
+pub(crate) struct Workers {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What a worker knows.
+#[derive(Clone)]
+struct Worker {
+    cluster: ClusterStore,
+    devices: Arc<[DeviceId]>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Workers {
+    pub(crate) fn start(cluster: &ClusterStore, ring: &Ring) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let devices = ring.devices().iter().map(|device| device.id).collect();
+        let worker = Worker { cluster: cluster.clone(), devices, stopped };
+        let tasks = vec![
+            tokio::spawn(worker.clone().keep_collecting_garbage()),
+            tokio::spawn(worker.clone().keep_removing_tombstones()),
+            tokio::spawn(worker.clone().keep_clearing_tables()),
+            tokio::spawn(worker.keep_sweeping()),
+        ];
+        Self { stop, tasks }
+    }
+
+    /// Lets every worker finish its round.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!("a worker ended badly: {error}");
+            }
+        }
+    }
+}
+
+impl Worker {
+    async fn keep_collecting_garbage(mut self) {
+        loop {
+            let mut removed = 0;
+            for &device in &*self.devices.clone() {
+                let round = collect_garbage(&self.cluster, device, ROUND_COUNT).await;
+                removed +=
+                    logged("collect garbage", device, round).map_or(0, |round| round.removed + round.kept);
+            }
+            if self.is_stopped_after(if removed == 0 { REST } else { PAUSE }).await {
+                return;
+            }
+        }
+    }
+
+    async fn keep_removing_tombstones(mut self) {
+        loop {
+            let mut removed = 0;
+            for &device in &*self.devices.clone() {
+                let round = remove_tombstones(&self.cluster, device, ROUND_COUNT).await;
+                removed += logged("remove tombstones", device, round).map_or(0, |round| round.removed);
+            }
+            if self.is_stopped_after(if removed == 0 { REST } else { PAUSE }).await {
+                return;
+            }
+        }
+    }
+
+    async fn keep_clearing_tables(mut self) {
+        loop {
+            let removed = match clear_dropped(&self.cluster, ROUND_COUNT).await {
+                Ok(round) => round.removed,
+                Err(error) => {
+                    tracing::warn!("can't clear dropped tables: {error}");
+                    0
+                }
+            };
+            if self.is_stopped_after(if removed == 0 { REST } else { PAUSE }).await {
+                return;
+            }
+        }
+    }
+
+    async fn keep_sweeping(mut self) {
+        loop {
+            for &device in &*self.devices.clone() {
+                let mut after = None;
+                loop {
+                    let sweep = sweep_orphans(&self.cluster, device, after, ROUND_COUNT).await;
+                    after = logged("sweep orphans", device, sweep).and_then(|sweep| sweep.next);
+                    if after.is_none() || self.is_stopped_after(PAUSE).await {
+                        break;
+                    }
+                }
+            }
+            if self.is_stopped_after(SWEEP_PAUSE).await {
+                return;
+            }
+        }
+    }
+
+    /// Rests; `true`: it is time to stop.
+    async fn is_stopped_after(&mut self, rest: Duration) -> bool {
+        tokio::select! {
+            _ = self.stopped.wait_for(|stopped| *stopped) => true,
+            () = sleep(rest) => false,
+        }
+    }
+}
+
+fn logged<T>(action: &str, device: DeviceId, round: Result<T>) -> Option<T> {
+    round.inspect_err(|error| tracing::warn!("can't {action} on device {}: {error}", device.0)).ok()
+}
