@@ -91,9 +91,20 @@ fn bodies(runtime: &tokio::runtime::Runtime, path: &Path) {
             let body = Bytes::from(vec![7; size]);
             let count = if size > 10_000 { 4000 } else { 20_000 };
             let requests = (first..first + count).map(|number| with_body(&key(number), number, &body));
-            measured(&format!("row and {size} bytes, 64 at once"), count, accepts(&device, 64, requests))
-                .await;
+            let name = format!("row and {size} bytes, 64 at once");
+            measured(&name, count, accepts(&device, 64, requests)).await;
             first += count;
+        }
+        let body = Bytes::from(vec![7; 4096]);
+        for ids in ["ascending", "random"] {
+            let requests = (first..first + 20_000).map(|number| {
+                let row = key(shuffled(number));
+                let id = if ids == "random" { row.hash.0 } else { number };
+                with_body(&row, id, &body)
+            });
+            let name = format!("random row and 4096 bytes, {ids} blob ids, 64 at once");
+            measured(&name, 20_000, accepts(&device, 64, requests)).await;
+            first += 20_000;
         }
         device.close().await.unwrap();
     });

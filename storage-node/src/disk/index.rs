@@ -8,6 +8,7 @@ mod codec;
 pub mod counters;
 pub mod garbage;
 pub mod list;
+pub mod log_check;
 pub mod rows;
 pub mod schema;
 pub mod seals;

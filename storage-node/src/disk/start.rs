@@ -12,6 +12,7 @@ use super::error::DiskError;
 use super::files::{FileLock, Files};
 use super::health::Health;
 use super::identity_file::{self, IdentityError};
+use super::index::log_check::{self, Log};
 use super::index::{self, Role, blobs, schema, seals, state};
 use super::layout::{Layout, blob_of_name};
 use super::publish;
@@ -205,9 +206,15 @@ fn check_markers(files: &dyn Files, layout: &Layout) -> Result<(), OpenError> {
         return Err(OpenError::IndexMissing);
     }
     if is_there(layout.open_marker()) {
-        let log_bytes = files.open(&layout.index_log()).and_then(|log| log.bytes());
-        if log_bytes.unwrap_or(0) == 0 {
-            return Err(OpenError::ChangesLost("the write-ahead log of the index isn't there"));
+        let log = match files.open(&layout.index_log()) {
+            Ok(log) => log_check::check(log.as_ref()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Log::Empty),
+            Err(error) => Err(error),
+        };
+        match log.map_err(|source| OpenError::File { action: "read the log of the index", source })? {
+            Log::Intact => {}
+            Log::Empty => return Err(OpenError::ChangesLost("the log of the index isn't there")),
+            Log::Damaged => return Err(OpenError::ChangesLost("the log of the index is damaged")),
         }
     }
     Ok(())

@@ -15,8 +15,9 @@ use crate::disk::owner;
 use crate::disk::segment::RecordHeader;
 use crate::disk::since::Since;
 
-/// Bodies up to this length are kept in the index. See `docs/formats.md` for the measurement.
-pub(super) const INLINE_BYTES_MAX: u64 = 1024;
+/// Bodies up to this length are kept in the index, where their entry still fits into a page with others.
+/// `docs/formats.md` has the measurement.
+pub(super) const INLINE_BYTES_MAX: u64 = 768;
 
 /// Whether it is refused when the disk is nearly full.
 pub(super) fn is_new_data(request: &Accept) -> bool {
