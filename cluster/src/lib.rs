@@ -1,1 +1,37 @@
+//! The store made of many devices: `martlet_model`'s contract over `martlet_protocol`'s replicas.
+//!
+//! Reading order:
+//! - `cluster`: [`ClusterStore`], what it is made of and what it knows.
+//! - `row`: one row, changed and read through the register protocol.
+//! - `blob`: bytes on their way in, out, and from one replica to another.
+//! - `list`: a table's rows merged from many devices; `counters`: how many there are.
+//! - `containers`, `objects`, `uploads`: the three traits; `container` and `upload` hold their longer stories.
+//! - [`workers`]: what is done when nobody waits for it.
+//! - `record`: rows as bytes. `fanout`, `device`, `background`: asking many.
+//!
+//! **Invariant:** nothing here knows HTTP or disks. **Invariant:** nothing is deleted because somebody couldn't be reached.
 
+mod background;
+mod blob;
+mod cluster;
+mod container;
+mod containers;
+mod counters;
+mod device;
+mod fanout;
+mod list;
+mod objects;
+mod options;
+mod random;
+mod record;
+mod row;
+#[cfg(test)]
+mod testing;
+mod upload;
+mod uploads;
+pub mod workers;
+
+pub use cluster::{ClusterParts, ClusterStore, MissingReplica};
+pub use options::{LAGGARDS_MAX, ORPHAN_AGE_MIN, Options};
+pub use random::{RandomSource, SeededRandom, SystemRandom};
+pub use record::RecordError;

@@ -1,0 +1,67 @@
+//! From one replica to another.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use martlet_protocol::{
+    BLOCK_BYTES, BlobOwner, BlobRef, BlockStream, Checksum, NewBlob, ReadBlob, ReplicaError,
+};
+use tokio::time::timeout;
+
+use crate::cluster::Shared;
+use crate::device::Device;
+
+/// Copies a blob to a device that misses it, from the first of the holders that has it undamaged.
+pub(crate) async fn copy(
+    shared: &Shared,
+    blob: &BlobRef,
+    owner: &BlobOwner,
+    holders: impl Iterator<Item = &Arc<Device>>,
+    to: &Device,
+) -> Result<(), ReplicaError> {
+    let mut failure = ReplicaError::MissingBlobs(vec![blob.id]);
+    for holder in holders {
+        let copying = async {
+            let request = ReadBlob { id: blob.id, first: 0, count: block_count(blob) };
+            let blocks = holder.replica.read_blob(request).await?;
+            pour(blob, owner, blocks, to).await
+        };
+        match timeout(shared.options.copy_deadline, copying).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => failure = error,
+            Err(_) => failure = ReplicaError::Unreachable("a copy took too long".to_owned()),
+        }
+    }
+    Err(failure)
+}
+
+/// Writes the blocks, and finishes only if they are the blob's.
+async fn pour(
+    blob: &BlobRef,
+    owner: &BlobOwner,
+    mut blocks: BlockStream,
+    to: &Device,
+) -> Result<(), ReplicaError> {
+    let new = NewBlob { id: blob.id, hash: blob.hash, owner: owner.clone() };
+    let mut writer = to.replica.stage(new).await?;
+    let (mut bytes, mut checksum) = (0, Checksum::of(b""));
+    while let Some(block) = blocks.next().await {
+        let block = block?;
+        if !block.is_intact() {
+            return Err(ReplicaError::Damaged("a block on its way".to_owned()));
+        }
+        let block_bytes = block.bytes.len() as u64;
+        bytes += block_bytes;
+        checksum = checksum.joined(block.checksum, block_bytes);
+        writer.write(block).await?;
+    }
+    if (bytes, checksum) != (blob.bytes, blob.checksum) {
+        return Err(ReplicaError::Damaged("a blob that isn't what its row says".to_owned()));
+    }
+    writer.finish().await
+}
+
+/// How many blocks a blob has.
+pub(crate) fn block_count(blob: &BlobRef) -> u32 {
+    u32::try_from(blob.bytes.div_ceil(BLOCK_BYTES as u64)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,197 @@
+//! Staging: a blob's blocks go to all devices that shall hold it, and a majority must have them durably.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use martlet_model::{Error, Result};
+use martlet_protocol::{BlobId, BlobOwner, BlobRef, BlobWriter, Block, Checksum, NewBlob, ReplicaError};
+use martlet_ring::PlacementHash;
+use tokio::time::timeout;
+
+use crate::cluster::Shared;
+use crate::device::{Answered, Device};
+use crate::fanout::{Patience, collect};
+
+/// A blob that is being written to its devices, in lockstep.
+///
+/// A device that fails, or that keeps a majority waiting for too long, is dropped: it gets the blob later, by copy.
+pub(crate) struct Stage {
+    shared: Arc<Shared>,
+    id: BlobId,
+    hash: PlacementHash,
+    bytes: u64,
+    checksum: Checksum,
+    writers: Vec<Writer>,
+    is_full: bool,
+}
+
+struct Writer {
+    device: Arc<Device>,
+    blob: Box<dyn BlobWriter>,
+}
+
+/// Blobs that are durable at majorities and that no row refers to yet.
+/// Dropped before a row is about to refer to them, they are reclaimed.
+pub(crate) struct Staged {
+    shared: Arc<Shared>,
+    blobs: Vec<BlobRef>,
+}
+
+impl Stage {
+    pub(crate) async fn begin(
+        shared: &Arc<Shared>,
+        hash: PlacementHash,
+        id: BlobId,
+        owner: BlobOwner,
+    ) -> Result<Self> {
+        let mut devices = shared.devices_of(hash);
+        let healthy = devices.iter().filter(|device| !device.is_suspect()).count();
+        if healthy >= shared.majority() && healthy < devices.len() {
+            devices.retain(|device| !device.is_suspect());
+        }
+        let mut calls: FuturesUnordered<_> = devices
+            .into_iter()
+            .map(|device| {
+                let new = NewBlob { id, hash, owner: owner.clone() };
+                async move {
+                    let writer = device.replica.stage(new).await;
+                    device.note(&writer);
+                    writer.map(|blob| Writer { device, blob })
+                }
+            })
+            .collect();
+        let mut stage = Self {
+            shared: shared.clone(),
+            id,
+            hash,
+            bytes: 0,
+            checksum: Checksum::of(b""),
+            writers: Vec::new(),
+            is_full: false,
+        };
+        let answers = collect(&mut calls, stage.patience(), enough(shared.majority())).await;
+        stage.go_on_with(answers)?;
+        Ok(stage)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Waits until every device that is still with us has taken the block.
+    pub(crate) async fn write(&mut self, block: Block) -> Result<()> {
+        let block_bytes = block.bytes.len() as u64;
+        self.bytes += block_bytes;
+        self.checksum = self.checksum.joined(block.checksum, block_bytes);
+        let writers = std::mem::take(&mut self.writers);
+        let mut calls: FuturesUnordered<_> = writers
+            .into_iter()
+            .map(|mut writer| {
+                let block = block.clone();
+                async move {
+                    let outcome = writer.blob.write(block).await;
+                    writer.device.note(&outcome);
+                    outcome.map(|()| writer)
+                }
+            })
+            .collect();
+        let answers = collect(&mut calls, self.patience(), enough(self.shared.majority())).await;
+        self.go_on_with(answers)
+    }
+
+    /// Waits until a majority has the blob durably. A slower device goes on in the background.
+    pub(crate) async fn finish(mut self) -> Result<BlobRef> {
+        let blob = BlobRef { id: self.id, hash: self.hash, bytes: self.bytes, checksum: self.checksum };
+        let writers = std::mem::take(&mut self.writers);
+        let mut calls: FuturesUnordered<BoxFuture<'static, Answered<()>>> = FuturesUnordered::new();
+        for Writer { device, blob } in writers {
+            calls.push(Box::pin(async move {
+                let outcome = blob.finish().await;
+                device.note(&outcome);
+                outcome
+            }));
+        }
+        let answers = collect(&mut calls, self.patience(), enough(self.shared.majority())).await;
+        if !calls.is_empty() {
+            let (patience, majority) = (self.patience(), self.shared.majority());
+            self.shared.background.spawn(async move {
+                drop(timeout(patience.deadline, collect(&mut calls, patience, enough(majority))).await);
+            });
+        }
+        self.count(&answers)?;
+        Ok(blob)
+    }
+
+    fn go_on_with(&mut self, answers: Vec<Answered<Writer>>) -> Result<()> {
+        self.count(&answers)?;
+        self.writers = answers.into_iter().filter_map(Answered::ok).collect();
+        Ok(())
+    }
+
+    fn count<T>(&mut self, answers: &[Answered<T>]) -> Result<()> {
+        self.is_full |= answers.iter().any(|answer| matches!(answer, Err(ReplicaError::Full)));
+        let good = answers.iter().filter(|answer| answer.is_ok()).count();
+        if good >= self.shared.majority() {
+            Ok(())
+        } else if self.is_full {
+            Err(Error::OutOfSpace)
+        } else {
+            Err(Error::Unavailable("too few devices took the data"))
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        let options = &self.shared.options;
+        Patience { straggler_delay: options.straggler_delay, deadline: options.block_deadline }
+    }
+}
+
+impl Staged {
+    pub(crate) fn none(shared: &Arc<Shared>) -> Self {
+        Self { shared: shared.clone(), blobs: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, blob: BlobRef) {
+        self.blobs.push(blob);
+    }
+
+    pub(crate) fn blobs(&self) -> &[BlobRef] {
+        &self.blobs
+    }
+
+    /// A row may refer to them from now on: whether they are lost is for the sweep to find out.
+    pub(crate) fn commit(&mut self) {
+        self.blobs.clear();
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let blobs = std::mem::take(&mut self.blobs);
+        if blobs.is_empty() {
+            return;
+        }
+        let shared = self.shared.clone();
+        self.shared.background.spawn(async move { reclaim(&shared, &blobs).await });
+    }
+}
+
+/// Gives the space back of blobs that nothing refers to. Who can't be reached now is left to the sweep.
+async fn reclaim(shared: &Arc<Shared>, blobs: &[BlobRef]) {
+    let mut calls: FuturesUnordered<_> = blobs
+        .iter()
+        .flat_map(|blob| shared.devices_of(blob.hash).into_iter().map(|device| (device, blob.id)))
+        .map(|(device, id)| async move { device.replica.reclaim(vec![id]).await })
+        .collect();
+    let deadline = shared.options.answer_deadline;
+    drop(collect(&mut calls, Patience { straggler_delay: deadline, deadline }, |_| false).await);
+}
+
+fn enough<T>(majority: usize) -> impl FnMut(&Answered<T>) -> bool {
+    let mut good = 0;
+    move |answer| {
+        good += usize::from(answer.is_ok());
+        good >= majority
+    }
+}

@@ -1,0 +1,161 @@
+//! What a cluster is made of, and what one proxy knows of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use martlet_model::{Clock, Timestamp};
+use martlet_protocol::{BlobId, Replica, RowAddress, RowKey, SealToken, TableId, TableKind};
+use martlet_register::{Ballot, BallotClock, ProposerId, Quorum};
+use martlet_ring::{DeviceId, PlacementHash, PlacementKey, Ring};
+use tokio::sync::Semaphore;
+
+use crate::background::Background;
+use crate::container::cache::ContainerCache;
+use crate::device::Device;
+use crate::options::{LAGGARDS_MAX, Options};
+use crate::random::{RandomSource, bytes};
+
+/// The store made of many devices. A clone is another handle to the same store.
+///
+/// It must be used within a tokio runtime.
+#[derive(Clone)]
+pub struct ClusterStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a [`ClusterStore`] is made of.
+#[derive(Debug)]
+pub struct ClusterParts {
+    pub ring: Arc<Ring>,
+    pub placement: PlacementKey,
+    /// Every device of the ring. One that is known to be dead needs a replica that says so.
+    pub replicas: BTreeMap<DeviceId, Arc<dyn Replica>>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn RandomSource>,
+    pub options: Options,
+}
+
+/// A device of the ring has no replica to talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody was given who speaks for {0}")]
+pub struct MissingReplica(pub DeviceId);
+
+pub(crate) struct Shared {
+    pub(crate) ring: Arc<Ring>,
+    placement: PlacementKey,
+    devices: HashMap<DeviceId, Arc<Device>>,
+    clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn RandomSource>,
+    ballots: Mutex<BallotClock>,
+    pub(crate) options: Options,
+    pub(crate) background: Background,
+    /// Changes that still go on for a slow minority.
+    pub(crate) laggards: Arc<Semaphore>,
+    pub(crate) containers: ContainerCache,
+}
+
+/// The accounts; see `record::account`.
+pub(crate) const ACCOUNTS: TableId = TableId::system(1);
+/// The global bucket directory; see `record::directory`.
+pub(crate) const DIRECTORY: TableId = TableId::system(2);
+/// Tables to be cleared away; see `record::dropped`.
+pub(crate) const DROPPED: TableId = TableId::system(3);
+
+impl ClusterStore {
+    pub fn new(parts: ClusterParts) -> Result<Self, MissingReplica> {
+        let ClusterParts { ring, placement, mut replicas, clock, random, options } = parts;
+        let mut devices = HashMap::new();
+        for device in ring.devices() {
+            let replica = replicas.remove(&device.id).ok_or(MissingReplica(device.id))?;
+            devices.insert(device.id, Arc::new(Device::new(device.id, replica)));
+        }
+        // Drawn anew at every start, so that no two runs ever make the same ballot.
+        let proposer = ProposerId(u64::from_le_bytes(bytes(&*random)));
+        let shared = Shared {
+            ring,
+            placement,
+            devices,
+            clock,
+            random,
+            ballots: Mutex::new(BallotClock::new(proposer)),
+            options,
+            background: Background::default(),
+            laggards: Arc::new(Semaphore::new(LAGGARDS_MAX)),
+            containers: ContainerCache::new(options.container_age_max),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Waits until nothing goes on in the background any more: commits whose callers have left, and slow replicas.
+    pub async fn idle(&self) {
+        self.shared.background.idle().await;
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A ballot above `above` and above all former ones.
+    pub(crate) fn next_ballot(&self, above: Ballot) -> Ballot {
+        let now = self.clock.now().as_micros();
+        self.ballots.lock().unwrap_or_else(PoisonError::into_inner).next(now, above)
+    }
+
+    pub(crate) fn address(&self, table: TableId, key: Bytes) -> RowAddress {
+        RowKey { table, key }.address(&self.placement)
+    }
+
+    /// Where a blob with a placement of its own lies.
+    pub(crate) fn hash_blob(&self, blob: BlobId) -> PlacementHash {
+        self.placement.hash_blob(&blob.0)
+    }
+
+    /// The devices where `hash` lies, in the order of the ring: their index is their number in a quorum.
+    pub(crate) fn devices_of(&self, hash: PlacementHash) -> Vec<Arc<Device>> {
+        self.ring.devices_of_hash(hash).iter().filter_map(|id| self.devices.get(id)).cloned().collect()
+    }
+
+    /// All devices that hold partitions, in no order.
+    pub(crate) fn all_devices(&self) -> Vec<Arc<Device>> {
+        self.ring.devices().iter().filter_map(|device| self.devices.get(&device.id)).cloned().collect()
+    }
+
+    pub(crate) fn device(&self, id: DeviceId) -> Option<&Arc<Device>> {
+        self.devices.get(&id)
+    }
+
+    /// How many replicas are a majority.
+    pub(crate) fn majority(&self) -> usize {
+        usize::from(self.ring.replicas()) / 2 + 1
+    }
+
+    pub(crate) fn quorum(&self) -> Quorum {
+        Quorum::majority(usize::from(self.ring.replicas()))
+    }
+
+    pub(crate) fn new_table(&self, kind: TableKind) -> TableId {
+        TableId::new(kind, bytes(&*self.random))
+    }
+
+    pub(crate) fn new_blob(&self) -> BlobId {
+        BlobId(bytes(&*self.random))
+    }
+
+    pub(crate) fn new_seal(&self) -> SealToken {
+        SealToken(bytes(&*self.random))
+    }
+}
+
+impl fmt::Debug for ClusterStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterStore")
+            .field("ring_version", &self.shared.ring.version())
+            .field("devices", &self.shared.devices.len())
+            .field("options", &self.shared.options)
+            .finish_non_exhaustive()
+    }
+}

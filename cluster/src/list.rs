@@ -1,0 +1,88 @@
+//! A table's rows in order, merged from all devices that hold some of them.
+//!
+//! Every device answers from what it has. A row is shown as soon as a majority of its replicas say the same;
+//! where they differ, the row is read through the register, so that what is listed has been chosen.
+
+mod coverage;
+mod lister;
+mod merge;
+mod prefix;
+mod source;
+
+pub(crate) use coverage::Coverage;
+pub(crate) use lister::{Found, Lister};
+
+use bytes::Bytes;
+use martlet_model::{ListEntry, ListQuery, Page, Result};
+use martlet_protocol::{SealToken, TableId};
+use martlet_ring::Partition;
+
+use crate::row::Guard;
+
+/// What to list, and what it takes to settle a row on which replicas differ.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) table: TableId,
+    pub(crate) partition: Option<Partition>,
+    pub(crate) prefix: Bytes,
+    pub(crate) delimiter: Option<Bytes>,
+    pub(crate) after: Option<Bytes>,
+    pub(crate) before: Option<Bytes>,
+    pub(crate) seal: Option<SealToken>,
+    pub(crate) guard: Guard,
+    /// How many rows the caller thinks it needs.
+    pub(crate) expected: usize,
+}
+
+impl Question {
+    /// Everything in a table.
+    pub(crate) fn all(table: TableId, guard: Guard) -> Self {
+        Self {
+            table,
+            partition: None,
+            prefix: Bytes::new(),
+            delimiter: None,
+            after: None,
+            before: None,
+            seal: None,
+            guard,
+            expected: 1000,
+        }
+    }
+
+    pub(crate) fn of_query(table: TableId, guard: Guard, query: &ListQuery) -> Self {
+        Self {
+            prefix: query.prefix.clone(),
+            delimiter: query.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+            after: query.marker.clone(),
+            before: query.end_marker.clone(),
+            // One more tells whether there is a next page.
+            expected: query.limit.saturating_add(1),
+            ..Self::all(table, guard)
+        }
+    }
+}
+
+/// One page of a listing; `item` makes an entry of a row's key and entry.
+pub(crate) async fn page<T>(
+    mut lister: Lister,
+    limit: usize,
+    item: impl Fn(Bytes, &Bytes) -> Result<T>,
+) -> Result<Page<T>> {
+    let mut entries = Vec::new();
+    let mut last = None;
+    if limit == 0 {
+        return Ok(Page { entries, next: None });
+    }
+    while let Some(found) = lister.next().await? {
+        if entries.len() == limit {
+            return Ok(Page { entries, next: last });
+        }
+        last = Some(found.name().clone());
+        entries.push(match found {
+            Found::Prefix(prefix) => ListEntry::Prefix(prefix),
+            Found::Row { key, entry } => ListEntry::Item(item(key, &entry)?),
+        });
+    }
+    Ok(Page { entries, next: None })
+}

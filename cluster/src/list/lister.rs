@@ -1,0 +1,185 @@
+//! The lazy merge.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use martlet_model::{Error, Result};
+use martlet_protocol::ListedItem;
+
+use super::merge::{Judgement, Report, judge};
+use super::prefix::is_alive;
+use super::source::{Reach, Source, name_of, page_limit};
+use super::{Coverage, Question};
+use crate::cluster::Shared;
+use crate::device::Answered;
+use crate::fanout::{Patience, collect};
+use crate::record::live;
+use crate::row::Access;
+use crate::row::read::read_value;
+
+/// How many disputed rows are read at once.
+const DISPUTES_AT_ONCE: usize = 16;
+
+/// Gives a table's live rows in order, as few pages at a time as it takes.
+pub(crate) struct Lister {
+    shared: Arc<Shared>,
+    question: Question,
+    coverage: Coverage,
+    sources: Vec<Source>,
+    page_limit: usize,
+    ready: VecDeque<Found>,
+}
+
+/// A live row, or a prefix with a live row below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Row { key: Bytes, entry: Bytes },
+    Prefix(Bytes),
+}
+
+impl Found {
+    pub(crate) fn name(&self) -> &Bytes {
+        match self {
+            Self::Row { key, .. } => key,
+            Self::Prefix(prefix) => prefix,
+        }
+    }
+}
+
+impl Lister {
+    pub(crate) fn new(shared: &Arc<Shared>, question: Question) -> Self {
+        let coverage = Coverage::new(&shared.ring, question.partition);
+        let devices = match question.partition {
+            Some(partition) => shared
+                .ring
+                .devices_of(partition)
+                .iter()
+                .filter_map(|id| shared.device(*id))
+                .cloned()
+                .collect(),
+            None => shared.all_devices(),
+        };
+        let devices = coverage.prefer_healthy(devices);
+        let replicas = usize::from(shared.ring.replicas());
+        let page_limit = page_limit(question.expected, replicas, devices.len());
+        let sources = devices.into_iter().map(Source::new).collect();
+        Self { shared: shared.clone(), question, coverage, sources, page_limit, ready: VecDeque::new() }
+    }
+
+    /// The next live row or prefix; `None`: that was all.
+    pub(crate) async fn next(&mut self) -> Result<Option<Found>> {
+        loop {
+            if let Some(found) = self.ready.pop_front() {
+                return Ok(Some(found));
+            }
+            if self.sources.iter().all(|source| source.reach == Reach::End && source.buffer.is_empty()) {
+                return Ok(None);
+            }
+            self.refill().await?;
+            let judgements = self.merge();
+            self.ready = self.settle(judgements).await?;
+        }
+    }
+
+    /// Asks every device that has nothing left for its next page. A device that fails is done without, if that can be.
+    async fn refill(&mut self) -> Result<()> {
+        let (waiting, mut settled): (Vec<Source>, Vec<Source>) =
+            std::mem::take(&mut self.sources).into_iter().partition(Source::needs_more);
+        let mut calls: FuturesUnordered<_> = waiting
+            .into_iter()
+            .map(|mut source| {
+                let request = source.request(&self.question, self.page_limit);
+                async move {
+                    let page = source.device.replica.list(request).await;
+                    source.device.note(&page);
+                    page.and_then(|page| source.take(page)).map(|()| source)
+                }
+            })
+            .collect();
+        let options = &self.shared.options;
+        let patience = Patience { straggler_delay: options.hedge_delay, deadline: options.answer_deadline };
+        let mut there: Vec<_> = settled.iter().map(|source| source.device.id).collect();
+        let answers = collect(&mut calls, patience, |answer| {
+            there.extend(answer.as_ref().ok().map(|source| source.device.id));
+            self.coverage.is_met_by(|id| there.contains(&id))
+        })
+        .await;
+        settled.extend(answers.into_iter().filter_map(Answered::ok));
+        self.sources = settled;
+        if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
+            Ok(())
+        } else {
+            Err(Error::Unavailable("too few devices answered a listing"))
+        }
+    }
+
+    /// Judges every name up to which all devices have answered.
+    fn merge(&mut self) -> Vec<Judgement> {
+        let frontier = self
+            .sources
+            .iter()
+            .filter_map(|source| match &source.reach {
+                Reach::Through(through) => Some(through),
+                Reach::Nothing | Reach::End => None,
+            })
+            .min()
+            .cloned();
+        let mut reports: Vec<Report> = Vec::new();
+        for source in &mut self.sources {
+            let is_within = |item: &ListedItem| frontier.as_ref().is_none_or(|end| name_of(item) <= end);
+            let count = source.buffer.partition_point(is_within);
+            let from = source.device.id;
+            reports.extend(source.buffer.drain(..count).map(|item| Report { from, item }));
+        }
+        // A few ascending runs, which a merge sort joins in one pass.
+        reports.sort_by(|one, other| name_of(&one.item).cmp(name_of(&other.item)));
+        let mut judgements = Vec::new();
+        let mut reports = reports.into_iter().peekable();
+        while let Some(first) = reports.next() {
+            let mut group = vec![first];
+            while let Some(more) = reports.next_if(|next| name_of(&next.item) == name_of(&group[0].item)) {
+                group.push(more);
+            }
+            judgements.push(judge(&self.shared.ring, group));
+        }
+        judgements
+    }
+
+    /// Reads what is disputed, and leaves out what isn't alive.
+    async fn settle(&self, judgements: Vec<Judgement>) -> Result<VecDeque<Found>> {
+        let settling = judgements.into_iter().map(|judgement| self.settle_one(judgement));
+        let found = stream::iter(settling).buffered(DISPUTES_AT_ONCE);
+        found.try_filter_map(|found| std::future::ready(Ok(found))).try_collect().await
+    }
+
+    async fn settle_one(&self, judgement: Judgement) -> Result<Option<Found>> {
+        match judgement {
+            Judgement::Nothing => Ok(None),
+            Judgement::Row { key, entry } => Ok(entry.map(|entry| Found::Row { key, entry })),
+            Judgement::Prefix(prefix) => Ok(Some(Found::Prefix(prefix))),
+            Judgement::DisputedRow(key) => {
+                let entry = entry_of(&self.shared, &self.question, key.clone()).await?;
+                Ok(entry.map(|entry| Found::Row { key, entry }))
+            }
+            Judgement::DisputedPrefix { prefix, evidence } => {
+                let alive = is_alive(&self.shared, &self.question, &prefix, evidence).await?;
+                Ok(alive.then_some(Found::Prefix(prefix)))
+            }
+        }
+    }
+}
+
+/// The entry of a row as the register has it; `None`: it isn't alive.
+pub(super) async fn entry_of(shared: &Arc<Shared>, question: &Question, key: Bytes) -> Result<Option<Bytes>> {
+    let access = Access {
+        row: shared.address(question.table, key),
+        seal: question.seal,
+        guard: question.guard.clone(),
+        spared: None,
+    };
+    let state = read_value(shared, &access).await?;
+    Ok(live(state.as_ref()).map(|live| live.entry.clone()))
+}

@@ -1,0 +1,186 @@
+//! Joining an upload's parts to the object: without copying, and without a round trip a part.
+
+use std::sync::Arc;
+
+use martlet_model::limits::OBJECT_BYTES_MAX;
+use martlet_model::upload::choose;
+use martlet_model::{
+    ChosenPart, Conditions, Content, Error, Noun, ObjectId, ObjectInfo, Result, UploadError, UploadId,
+};
+use martlet_protocol::{BlobRef, RowState, SealToken};
+use tokio::time::Instant;
+
+use super::{Place, end, is_made_by, made, part, parts_devices};
+use crate::cluster::Shared;
+use crate::container::seal;
+use crate::objects::check_write;
+use crate::record::live;
+use crate::record::object::{ListedObject, ObjectRow, Origin};
+use crate::record::upload::UploadRow;
+use crate::row::Verdict;
+use crate::row::change::change;
+
+/// Completes an upload. Said again, it answers the same while the object still is the one that it made.
+pub(crate) async fn complete(
+    shared: &Arc<Shared>,
+    id: &ObjectId,
+    upload: UploadId,
+    chosen: &[ChosenPart],
+    conditions: &Conditions,
+) -> Result<ObjectInfo> {
+    let place = Place::find(shared, id, upload).await?;
+    let (row, token) = match end::mark(shared, &place).await {
+        Err(Error::NotFound(Noun::Upload)) => {
+            let made = made(shared, &place).await?;
+            return made.map(|row| row.info).ok_or(Error::NotFound(Noun::Upload));
+        }
+        marked => marked?,
+    };
+    match join(shared, &place, &row, token, (chosen, conditions)).await {
+        Ok(info) => {
+            // The object is there: what is left of the upload can also be cleared away by whoever comes next.
+            if let Err(error) = end::end(shared, &place, &row, token).await {
+                tracing::warn!(%upload, %error, "an upload is completed, but not ended yet");
+            }
+            Ok(info)
+        }
+        // The object may have been made: only a later look can tell.
+        Err(Error::OutcomeUnknown) => Err(Error::OutcomeUnknown),
+        Err(error) => {
+            if let Err(error) = end::reopen(shared, &place, row.parts, token).await {
+                tracing::warn!(%upload, %error, "an upload that wasn't completed is not open again yet");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn join(
+    shared: &Arc<Shared>,
+    place: &Place,
+    row: &UploadRow,
+    token: SealToken,
+    (chosen, conditions): (&[ChosenPart], &Conditions),
+) -> Result<ObjectInfo> {
+    let deadline = Instant::now() + shared.options.completion_deadline;
+    if chosen.is_empty() {
+        return Err(UploadError::NoParts.into());
+    }
+    let devices = parts_devices(shared, row.parts);
+    seal::seal_one(shared, &devices, row.parts, token, row.seal.lifted()).await?;
+    let stored = part::all(shared, row.parts, token, chosen.len()).await?;
+    let parts = choose(chosen, |number| stored.get(&number).map(|part| part.info))?;
+    let content = Content::joined(&parts.iter().map(|part| (part.bytes, part.md5)).collect::<Vec<_>>());
+    if content.bytes > OBJECT_BYTES_MAX {
+        return Err(Error::TooLarge);
+    }
+    let origin = Origin {
+        upload: place.upload,
+        parts: parts.iter().map(|part| (part.number.get(), part.bytes)).collect(),
+    };
+    let blobs_of = |part: &martlet_model::PartInfo| stored.get(&part.number).map(|row| &row.blobs[..]);
+    let blobs: Vec<BlobRef> = parts.iter().filter_map(blobs_of).flatten().copied().collect();
+    // Later than this, somebody else may have opened the upload again.
+    if deadline < Instant::now() {
+        return Err(Error::Unavailable("joining the parts took too long"));
+    }
+    let decide = |predecessor: Option<&RowState>| {
+        let present = match live(predecessor).map(ObjectRow::read).transpose() {
+            Ok(present) => present,
+            Err(error) => return Verdict::Leave(Err(error.into())),
+        };
+        if let Some(present) = present.as_ref().filter(|row| is_made_by(row.origin.as_ref(), place.upload)) {
+            return Verdict::Leave(Ok(present.info.clone()));
+        }
+        let previous = present.as_ref().map(|present| present.info.modified);
+        if let Err(error) = check_write(present.map(|row| ListedObject::from(row.info)), conditions) {
+            return Verdict::Leave(Err(error));
+        }
+        let modified = shared.now().not_before(previous);
+        let info = ObjectInfo { content, metadata: row.metadata.clone(), modified };
+        let value = ObjectRow { info: info.clone(), origin: Some(origin.clone()), blobs: blobs.clone() };
+        Verdict::Write { value: value.into_value(), answer: info }
+    };
+    change(shared, &place.object(shared), None, decide).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use martlet_model::limits::{PART_BYTES_MIN, PART_NUMBER_MAX};
+    use martlet_model::{Md5, ObjectMetadata, ObjectStore, PartInfo, PartNumber, UploadStore};
+    use martlet_protocol::{BlobId, Checksum};
+    use martlet_testkit::conformance::steps::{chosen as name, create, object, unconditional};
+
+    use super::*;
+    use crate::record::part::{PartRow, row_key};
+    use crate::row::Access;
+    use crate::testing::cluster;
+    use crate::upload::find_open;
+
+    /// Writes the rows of parts that are too many and too large to be sent in a test.
+    async fn stored_part(shared: &Arc<Shared>, row: &UploadRow, number: PartNumber) -> PartInfo {
+        let info = PartInfo { number, bytes: PART_BYTES_MIN, md5: Md5::of(b""), modified: shared.now() };
+        let id = BlobId(u128::from(number.get()).to_be_bytes());
+        let blob = BlobRef { id, hash: shared.hash_blob(id), bytes: PART_BYTES_MIN, checksum: Checksum(0) };
+        let value = PartRow { info, blobs: vec![blob] }.to_value();
+        let access = Access::open(shared, row.parts, row_key(number));
+        let decide = |_: Option<&RowState>| Verdict::Write { value: value.clone(), answer: info };
+        change(shared, &access, None, decide).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_parts_are_joined_in_a_second() {
+        let store = cluster();
+        let key = object(&create(&store, "many").await, "key");
+        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+        let shared = &store.shared;
+        let place = Place::find(shared, &key, upload).await.unwrap();
+        let row = find_open(shared, &place).await.unwrap();
+        let mut parts = Vec::new();
+        for number in (1..=PART_NUMBER_MAX).filter_map(PartNumber::new) {
+            parts.push(name(&stored_part(shared, &row, number).await));
+        }
+        let started = Instant::now();
+        let info = store.complete_upload(&key, upload, &parts, &unconditional()).await.unwrap();
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        assert_eq!(info.content.bytes, PART_BYTES_MIN * u64::from(PART_NUMBER_MAX));
+        assert_eq!(store.head(&key, &unconditional()).await.unwrap(), info);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_completion_that_died_is_taken_over() {
+        let store = cluster();
+        let key = object(&create(&store, "died").await, "key");
+        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+        let shared = &store.shared;
+        let place = Place::find(shared, &key, upload).await.unwrap();
+        let row = find_open(shared, &place).await.unwrap();
+        let part = name(&stored_part(shared, &row, PartNumber::new(1).unwrap()).await);
+        // Marked, sealed, and never heard of again.
+        let (row, token) = end::mark(shared, &place).await.unwrap();
+        seal::seal_one(shared, &parts_devices(shared, row.parts), row.parts, token, &[]).await.unwrap();
+        let parts = [part];
+        let info = store.complete_upload(&key, upload, &parts, &unconditional()).await.unwrap();
+        assert_eq!(store.head(&key, &unconditional()).await.unwrap(), info);
+        let again = store.complete_upload(&key, upload, &parts, &unconditional()).await.unwrap();
+        assert_eq!(again, info);
+    }
+
+    #[tokio::test]
+    async fn a_completion_that_died_after_its_commit_is_ended() {
+        let store = cluster();
+        let key = object(&create(&store, "died-late").await, "key");
+        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+        let shared = &store.shared;
+        let place = Place::find(shared, &key, upload).await.unwrap();
+        let row = find_open(shared, &place).await.unwrap();
+        let part = name(&stored_part(shared, &row, PartNumber::new(1).unwrap()).await);
+        let (row, token) = end::mark(shared, &place).await.unwrap();
+        let info = join(shared, &place, &row, token, (&[part], &unconditional())).await.unwrap();
+        let ended = store.abort_upload(&key, upload).await;
+        assert!(matches!(ended, Err(Error::NotFound(Noun::Upload))), "{ended:?}");
+        assert_eq!(store.head(&key, &unconditional()).await.unwrap(), info);
+    }
+}

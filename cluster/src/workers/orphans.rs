@@ -1,0 +1,51 @@
+//! Orphans: blobs that were staged and that no row ever came to refer to.
+
+use martlet_model::{Error, Result};
+use martlet_protocol::BlobId;
+use martlet_ring::DeviceId;
+
+use super::references::{is_owned, reclaim};
+use super::{Fate, Round, unknown_device};
+use crate::cluster::ClusterStore;
+use crate::options::ORPHAN_AGE_MIN;
+
+/// One round of a sweep over a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrphanSweep {
+    pub round: Round,
+    /// Where the next round goes on; `None`: the device has been gone through.
+    pub next: Option<BlobId>,
+}
+
+/// Looks at a device's unreferenced blobs after `after`, at most `limit`.
+///
+/// A blob is taken for lost only once it has been known for [`ORPHAN_AGE_MIN`] by a clock that never jumps,
+/// and the majorities of all rows that may refer to it have said that they don't.
+pub async fn sweep_orphans(
+    store: &ClusterStore,
+    device: DeviceId,
+    after: Option<BlobId>,
+    limit: usize,
+) -> Result<OrphanSweep> {
+    let shared = &store.shared;
+    let device = shared.device(device).ok_or_else(|| unknown_device(device))?;
+    let facts = match device.replica.unreferenced(after, limit).await {
+        Ok(facts) => facts,
+        Err(error) => return Err(Error::Internal(Box::new(error))),
+    };
+    let next = facts.last().map(|fact| fact.blob.id).filter(|_| facts.len() >= limit);
+    let mut round = Round::default();
+    for fact in facts {
+        let fate = if fact.known_for_seconds < ORPHAN_AGE_MIN.as_secs() {
+            Ok(Fate::Kept)
+        } else {
+            match is_owned(shared, fact.blob.id, &fact.owner).await {
+                Ok(true) => Ok(Fate::Kept),
+                Ok(false) => Ok(reclaim(shared, &fact.blob).await),
+                Err(error) => Err(error),
+            }
+        };
+        round.count(&fate);
+    }
+    Ok(OrphanSweep { round, next })
+}

@@ -1,0 +1,72 @@
+//! Tombstones: removed once every replica of the row has confirmed them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use martlet_model::{Error, Result};
+use martlet_protocol::{ReadRow, Replica, RowReply, RowState, RowValue, Tombstone, Want};
+use martlet_ring::DeviceId;
+
+use super::references::patience;
+use super::{Fate, Round, unknown_device};
+use crate::cluster::{ClusterStore, Shared};
+use crate::fanout::ask;
+use crate::row::change::change;
+use crate::row::{Access, Guard, Verdict};
+
+/// Looks at some of a device's tombstones, at most `limit`, and forgets those that all replicas hold under one ballot.
+///
+/// A replica that still held what was deleted could bring it back: without everybody's word nothing is forgotten.
+/// Where replicas that can all be reached differ, the row is brought to one state, and is for the next round.
+pub async fn remove_tombstones(store: &ClusterStore, device: DeviceId, limit: usize) -> Result<Round> {
+    let shared = &store.shared;
+    let own = shared.device(device).ok_or_else(|| unknown_device(device))?;
+    let tombstones = match own.replica.tombstones(limit).await {
+        Ok(tombstones) => tombstones,
+        Err(error) => return Err(Error::Internal(Box::new(error))),
+    };
+    let mut round = Round::default();
+    let mut confirmed: BTreeMap<DeviceId, Vec<Tombstone>> = BTreeMap::new();
+    for tombstone in tombstones {
+        let fate = confirm(shared, &tombstone).await;
+        if fate == Fate::Removed {
+            for &replica in shared.ring.devices_of_hash(tombstone.row.hash) {
+                confirmed.entry(replica).or_default().push(tombstone.clone());
+            }
+        }
+        round.count(&Ok(fate));
+    }
+    for (replica, tombstones) in confirmed {
+        if let Some(replica) = shared.device(replica) {
+            // Who isn't reached now keeps the tombstone, and finds the others' floors above it next time.
+            replica.note(&replica.replica.forget(tombstones).await);
+        }
+    }
+    Ok(round)
+}
+
+async fn confirm(shared: &Arc<Shared>, tombstone: &Tombstone) -> Fate {
+    let devices = shared.devices_of(tombstone.row.hash);
+    let question = |replica: Arc<dyn Replica>| {
+        let request = ReadRow { row: tombstone.row.clone(), want: Want::Ballot };
+        async move { replica.read(request).await }
+    };
+    let outcomes = ask(&devices, patience(shared), question, |_| false).await;
+    let mut ballots = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        match outcome {
+            Some(Ok(RowReply::Ballot(ballot))) => ballots.push(ballot),
+            _ => return Fate::Undecided,
+        }
+    }
+    if ballots.iter().all(|ballot| *ballot == Some(tombstone.ballot)) {
+        return Fate::Removed;
+    }
+    let access = Access { row: tombstone.row.clone(), seal: None, guard: Guard::None, spared: None };
+    let decide = |predecessor: Option<&RowState>| match predecessor.map(|state| &state.value) {
+        // Accepted by everybody under a new ballot, also by who missed the first one.
+        Some(RowValue::Tombstone) => Verdict::Write { value: RowValue::Tombstone, answer: Fate::Kept },
+        Some(RowValue::Live { .. }) | None => Verdict::Leave(Ok(Fate::Kept)),
+    };
+    change(shared, &access, None, decide).await.unwrap_or(Fate::Undecided)
+}

@@ -1,0 +1,10 @@
+//! The cluster against replicas in memory, healthy and not. One binary, so that it is linked once.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod workers;

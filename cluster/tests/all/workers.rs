@@ -1,0 +1,217 @@
+//! What the workers remove, and what they must not.
+
+use std::time::Duration;
+
+use martlet_cluster::workers::{Round, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
+use martlet_cluster::{ClusterStore, ORPHAN_AGE_MIN};
+use martlet_model::{ContainerStore, ObjectMetadata, ObjectStore, UploadStore};
+use martlet_protocol::{BlobId, BlobOwner, Block, NewBlob, Replica, RowKey, TableId, TableKind};
+use martlet_ring::DeviceId;
+use martlet_testkit::conformance::steps::{
+    chosen, create, delete, get, noise, object, put, put_part, unconditional,
+};
+use martlet_testkit::{Faults, Reach};
+
+use crate::harness::{Cluster, SMALL, placement};
+
+/// One round of everything on every device that can be reached; the sum of what was done.
+async fn rounds(cluster: &Cluster) -> Round {
+    let store = &cluster.store;
+    let mut sum = add(Round::default(), clear_dropped(store, 100).await.unwrap());
+    for device in devices(cluster) {
+        let Ok(garbage) = collect_garbage(store, device, 1000).await else { continue };
+        let orphans = sweep_orphans(store, device, None, 1000).await.unwrap().round;
+        let tombstones = remove_tombstones(store, device, 1000).await.unwrap();
+        sum = [garbage, orphans, tombstones].into_iter().fold(sum, add);
+    }
+    sum
+}
+
+fn add(one: Round, other: Round) -> Round {
+    Round {
+        removed: one.removed + other.removed,
+        kept: one.kept + other.kept,
+        undecided: one.undecided + other.undecided,
+    }
+}
+
+fn devices(cluster: &Cluster) -> impl Iterator<Item = DeviceId> + use<> {
+    (0..u32::try_from(cluster.replicas.len()).unwrap()).map(DeviceId)
+}
+
+async fn settled(store: &ClusterStore) {
+    store.idle().await;
+}
+
+fn blobs(cluster: &Cluster) -> Vec<usize> {
+    cluster.replicas.iter().map(|replica| replica.blob_ids().len()).collect()
+}
+
+#[tokio::test]
+async fn an_overwritten_body_gives_its_space_back() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "overwritten").await;
+    for bytes in [100, 2_000_000] {
+        let key = object(&id, "key");
+        put(&cluster.store, &key, noise(1, bytes)).await;
+        put(&cluster.store, &key, noise(2, bytes)).await;
+        settled(&cluster.store).await;
+        rounds(&cluster).await;
+        assert_eq!(blobs(&cluster), [1, 1, 1]);
+        assert_eq!(get(&cluster.store, &key).await, noise(2, bytes));
+    }
+    delete(&cluster.store, &object(&id, "key")).await;
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    assert_eq!(blobs(&cluster), [0, 0, 0]);
+    assert!(cluster.replicas.iter().all(|replica| replica.garbage_count() == 0));
+}
+
+#[tokio::test]
+async fn new_metadata_does_not_make_garbage_of_the_bytes() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "kept").await;
+    let key = object(&id, "key");
+    put(&cluster.store, &key, "body").await;
+    cluster.store.set_metadata(&key, ObjectMetadata::default()).await.unwrap();
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    assert_eq!(get(&cluster.store, &key).await, "body");
+}
+
+#[tokio::test]
+async fn nothing_goes_while_a_majority_cannot_be_asked() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "unreachable").await;
+    let key = object(&id, "key");
+    put(&cluster.store, &key, "old").await;
+    put(&cluster.store, &key, "new").await;
+    settled(&cluster.store).await;
+    for replica in &cluster.replicas[1..] {
+        replica.set_faults(Faults::reaching(Reach::Down));
+    }
+    let round = collect_garbage(&cluster.store, DeviceId(0), 1000).await.unwrap();
+    assert_eq!((round.removed, round.undecided), (0, 1));
+    for replica in &cluster.replicas[1..] {
+        replica.set_faults(Faults::NONE);
+    }
+    assert_eq!(blobs(&cluster), [2, 2, 2]);
+    rounds(&cluster).await;
+    assert_eq!(blobs(&cluster), [1, 1, 1]);
+    assert_eq!(get(&cluster.store, &key).await, "new");
+}
+
+#[tokio::test]
+async fn tombstones_go_once_everybody_has_them() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "deleted").await;
+    settled(&cluster.store).await;
+    let rows_before = rows(&cluster);
+    put(&cluster.store, &object(&id, "key"), "x").await;
+    cluster.replicas[2].set_faults(Faults::reaching(Reach::Down));
+    delete(&cluster.store, &object(&id, "key")).await;
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    assert!(rows_before[0] < rows(&cluster)[0], "the third still has what was deleted");
+    cluster.replicas[2].set_faults(Faults::NONE);
+    // The first round brings the third up to date, the second removes.
+    rounds(&cluster).await;
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    assert_eq!(rows(&cluster), rows_before);
+    put(&cluster.store, &object(&id, "key"), "again").await;
+    assert_eq!(get(&cluster.store, &object(&id, "key")).await, "again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn orphans_go_only_when_they_are_old_and_nobody_refers_to_them() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "orphans").await;
+    let kept = object(&id, "kept");
+    put(&cluster.store, &kept, noise(1, 1_500_000)).await;
+    orphan(&cluster).await;
+    rounds(&cluster).await;
+    assert_eq!(blobs(&cluster), [2, 2, 2], "too young");
+    tokio::time::advance(ORPHAN_AGE_MIN + Duration::from_secs(1)).await;
+    cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+    cluster.replicas[2].set_faults(Faults::reaching(Reach::Down));
+    let sweep = sweep_orphans(&cluster.store, DeviceId(0), None, 1000).await.unwrap();
+    assert_eq!((sweep.round.removed, sweep.round.undecided), (0, 1), "its owner can't be asked");
+    cluster.replicas[1].set_faults(Faults::NONE);
+    cluster.replicas[2].set_faults(Faults::NONE);
+    rounds(&cluster).await;
+    assert_eq!(blobs(&cluster), [1, 1, 1]);
+    assert_eq!(get(&cluster.store, &kept).await, noise(1, 1_500_000));
+}
+
+#[tokio::test]
+async fn an_aborted_upload_gives_its_space_back() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "aborted").await;
+    let key = object(&id, "key");
+    let upload = cluster.store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+    put_part(&cluster.store, &key, upload, 1, noise(1, 100_000)).await;
+    put_part(&cluster.store, &key, upload, 2, noise(2, 100)).await;
+    cluster.store.abort_upload(&key, upload).await.unwrap();
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    assert_eq!(blobs(&cluster), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_completed_upload_keeps_what_its_object_is_made_of() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "completed").await;
+    let key = object(&id, "key");
+    let upload = cluster.store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+    put_part(&cluster.store, &key, upload, 1, noise(9, 70_000)).await;
+    let part = put_part(&cluster.store, &key, upload, 1, noise(1, 100_000)).await;
+    put_part(&cluster.store, &key, upload, 2, noise(2, 100)).await;
+    cluster.store.complete_upload(&key, upload, &[chosen(&part)], &unconditional()).await.unwrap();
+    settled(&cluster.store).await;
+    for _ in 0..3 {
+        rounds(&cluster).await;
+        settled(&cluster.store).await;
+        assert_eq!(get(&cluster.store, &key).await, noise(1, 100_000));
+    }
+    assert_eq!(blobs(&cluster), [1, 1, 1]);
+    delete(&cluster.store, &key).await;
+    settled(&cluster.store).await;
+    rounds(&cluster).await;
+    assert_eq!(blobs(&cluster), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_deleted_container_takes_its_uploads_along() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "dropped").await;
+    let key = object(&id, "key");
+    let upload = cluster.store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+    put_part(&cluster.store, &key, upload, 1, noise(1, 1000)).await;
+    cluster.store.delete_container(&id).await.unwrap();
+    for _ in 0..3 {
+        settled(&cluster.store).await;
+        rounds(&cluster).await;
+    }
+    assert_eq!(blobs(&cluster), [0, 0, 0]);
+    // The account's row is all that is left.
+    assert_eq!(rows(&cluster), [1, 1, 1]);
+}
+
+/// Puts a blob on every device that its owner's row never came to refer to.
+async fn orphan(cluster: &Cluster) {
+    let row = RowKey { table: TableId::new(TableKind::Objects, [9; 15]), key: "lost".into() };
+    let address = row.address(&placement());
+    let new = NewBlob { id: BlobId([9; 16]), hash: address.hash, owner: BlobOwner::Row(address) };
+    for replica in &cluster.replicas {
+        let mut writer = replica.stage(new.clone()).await.unwrap();
+        writer.write(Block::new(noise(9, 1000))).await.unwrap();
+        writer.finish().await.unwrap();
+    }
+}
+
+fn rows(cluster: &Cluster) -> Vec<usize> {
+    cluster.replicas.iter().map(martlet_testkit::MemoryReplica::row_count).collect()
+}
