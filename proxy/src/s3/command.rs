@@ -241,3 +241,6 @@ fn unknown(method: &Method, query: &Query<'_>) -> Refusal {
         _ => Refusal::NotOffered(format!("the method {method}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

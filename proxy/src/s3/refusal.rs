@@ -262,3 +262,6 @@ impl From<TargetError> for Refusal {
         Self::Target(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The two voices of an error: a status and AWS's code. One line a case.
+
+use martlet_model::metadata::MetadataError;
+use martlet_model::{Content, Digest, Md5, ObjectInfo, ObjectMetadata, PartNumber, Timestamp};
+
+use super::*;
+
+fn info() -> Box<ObjectInfo> {
+    Box::new(ObjectInfo {
+        content: Content { bytes: 0, digest: Digest::Whole(Md5::of(b"")) },
+        metadata: ObjectMetadata::default(),
+        modified: Timestamp::from_micros(0),
+    })
+}
+
+#[track_caller]
+fn check(refusal: impl Into<Refusal>, status: u16, code: &str) {
+    let words = refusal.into().words();
+    assert_eq!((words.status.as_u16(), words.code), (status, code));
+}
+
+#[test]
+fn errors_of_the_store() {
+    let part = PartNumber::new(1).unwrap();
+    check(Error::NotFound(Noun::Account), 404, "NoSuchBucket");
+    check(Error::NotFound(Noun::Container), 404, "NoSuchBucket");
+    check(Error::NotFound(Noun::Object), 404, "NoSuchKey");
+    check(Error::NotFound(Noun::Upload), 404, "NoSuchUpload");
+    check(Error::NameTaken, 409, "BucketAlreadyExists");
+    check(Error::NotEmpty, 409, "BucketNotEmpty");
+    check(Error::Denied, 403, "AccessDenied");
+    check(Error::PreconditionFailed, 412, "PreconditionFailed");
+    check(Error::NothingToMatch, 404, "NoSuchKey");
+    check(Error::RangeUnsatisfiable(info()), 416, "InvalidRange");
+    check(Error::Md5Mismatch { expected: Md5::of(b"a"), computed: Md5::of(b"b") }, 400, "BadDigest");
+    check(Error::Metadata(MetadataError::TooLarge { bytes: 1 }), 400, "MetadataTooLarge");
+    check(Error::Upload(UploadError::InvalidPart(part)), 400, "InvalidPart");
+    check(Error::Upload(UploadError::InvalidPartOrder), 400, "InvalidPartOrder");
+    check(Error::Upload(UploadError::PartTooSmall { number: part, bytes: 1 }), 400, "EntityTooSmall");
+    check(Error::Upload(UploadError::NoParts), 400, "MalformedXML");
+    check(Error::TooLarge, 400, "EntityTooLarge");
+    check(Error::OutOfSpace, 507, "InsufficientStorage");
+    check(Error::Unavailable(""), 503, "ServiceUnavailable");
+    check(Error::Damaged(""), 500, "InternalError");
+    check(Error::Internal("".into()), 500, "InternalError");
+}
+
+/// What can't be known is never a success and never a failed condition.
+#[test]
+fn an_unknown_outcome_is_to_be_tried_again() {
+    check(Error::OutcomeUnknown, 503, "ServiceUnavailable");
+}
+
+#[test]
+fn errors_of_bodies_and_names() {
+    check(BodyError::Truncated { received: 1, declared: 2 }, 400, "IncompleteBody");
+    check(BodyError::Disconnected, 400, "IncompleteBody");
+    check(BodyError::BadFraming("a chunk"), 400, "IncompleteBody");
+    check(BodyError::TooLarge { bytes_max: 1 }, 400, "EntityTooLarge");
+    check(BodyError::Sha256Mismatch, 400, "XAmzContentSHA256Mismatch");
+    check(BodyError::TooSlow, 400, "RequestTimeout");
+    check(NameError::TooLong { bytes: 1025, bytes_max: 1024 }, 400, "KeyTooLongError");
+    check(NameError::NotUtf8, 400, "InvalidURI");
+    check(NameError::ForbiddenByte(0), 400, "InvalidURI");
+}
+
+#[test]
+fn errors_of_signatures() {
+    check(SigV4Error::NotOffered("x"), 501, "NotImplemented");
+    check(SigV4Error::Malformed("x"), 400, "AuthorizationHeaderMalformed");
+    check(SigV4Error::WrongRegion { expected: "x".to_owned() }, 400, "AuthorizationHeaderMalformed");
+    check(SigV4Error::NoDate, 403, "AccessDenied");
+    check(SigV4Error::Skewed, 403, "RequestTimeTooSkewed");
+    check(SigV4Error::UnsignedHeader("x".to_owned()), 403, "AccessDenied");
+    check(SigV4Error::NoPayloadHash, 400, "InvalidRequest");
+    check(SigV4Error::BadPayloadHash, 400, "InvalidArgument");
+    check(SigV4Error::SignatureMismatch, 403, "SignatureDoesNotMatch");
+    check(Refusal::NoSuchAccessKey, 403, "InvalidAccessKeyId");
+    check(Refusal::InvalidToken, 400, "InvalidToken");
+}
+
+#[test]
+fn what_is_not_the_clients_business_is_not_said() {
+    for error in [Error::Internal("a secret".into()), Error::Damaged("a secret")] {
+        assert!(!Refusal::from(error).words().message.contains("secret"));
+    }
+}
