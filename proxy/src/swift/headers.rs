@@ -165,22 +165,19 @@ pub(super) fn bare_etag(tag: &str) -> &str {
 pub struct Dates {
     /// `If-Modified-Since`, in seconds since the epoch; unset where `If-None-Match` is given.
     pub modified_since: Option<u64>,
-    /// `If-Unmodified-Since`, in seconds since the epoch; unset where `If-Match` is given.
+    /// `If-Unmodified-Since`, in seconds since the epoch. As in Swift it must hold besides `If-Match`,
+    /// where RFC 9110 would have it ignored.
     pub unmodified_since: Option<u64>,
 }
 
 impl Dates {
     /// What isn't a date is no condition (RFC 9110, section 13.1.3).
-    pub fn parse(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let date = |name: &str, stronger: &str| -> Result<Option<u64>, Refusal> {
-            if headers.contains_key(stronger) {
-                return Ok(None);
-            }
-            Ok(text(headers, name)?.and_then(date::parse))
-        };
+    pub(super) fn parse(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let date = |name: &str| text(headers, name).map(|value| value.and_then(date::parse));
+        let modified_since = date(IF_MODIFIED_SINCE.as_str())?;
         Ok(Self {
-            modified_since: date(IF_MODIFIED_SINCE.as_str(), IF_NONE_MATCH.as_str())?,
-            unmodified_since: date(IF_UNMODIFIED_SINCE.as_str(), IF_MATCH.as_str())?,
+            modified_since: modified_since.filter(|_| !headers.contains_key(IF_NONE_MATCH)),
+            unmodified_since: date(IF_UNMODIFIED_SINCE.as_str())?,
         })
     }
 }
@@ -302,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_yield_to_etags() {
+    fn what_was_seen_is_told_by_an_etag_rather_than_a_date() {
         const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
         let both = headers(&[("If-Modified-Since", DATE), ("If-Unmodified-Since", DATE)]);
         let expected = Dates { modified_since: Some(784_111_777), unmodified_since: Some(784_111_777) };
@@ -310,7 +307,7 @@ mod tests {
         let none_match = headers(&[("If-Modified-Since", DATE), ("If-None-Match", "a")]);
         assert_eq!(Dates::parse(&none_match).unwrap(), Dates::default());
         let matched = headers(&[("If-Unmodified-Since", DATE), ("If-Match", "a")]);
-        assert_eq!(Dates::parse(&matched).unwrap(), Dates::default());
+        assert_eq!(Dates::parse(&matched).unwrap().unmodified_since, Some(784_111_777));
         assert_eq!(Dates::parse(&headers(&[("If-Modified-Since", "soon")])).unwrap(), Dates::default());
     }
 

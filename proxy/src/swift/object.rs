@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    ByteRange, Conditions, Download, ETagStyle, Error, Match, Md5, NewObject, ObjectId, ObjectInfo,
+    ByteRange, Conditions, Download, ETagStyle, Error, Match, Md5, NewObject, Noun, ObjectId, ObjectInfo,
     ObjectMetadata, ObjectStore as _, Read,
 };
 
@@ -155,7 +155,7 @@ pub(super) async fn get(
             check_dates(command.dates, &info)?;
             return Err(Error::RangeUnsatisfiable(info).into());
         }
-        Err(error) => return Err(described(error, &command.id, store).await),
+        Err(error) => return Err(described(error, &command.id, &command.conditions, store).await),
         Ok(opened) => opened,
     };
     check_dates(command.dates, &opened.info)?;
@@ -203,7 +203,7 @@ async fn open(command: &GetObject, store: &Guarded) -> Result<(Download, Extent)
 
 pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Response, Refusal> {
     let info = match store.head(&command.id, &command.conditions).await {
-        Err(error) => return Err(described(error, &command.id, store).await),
+        Err(error) => return Err(described(error, &command.id, &command.conditions, store).await),
         Ok(info) => info,
     };
     check_dates(command.dates, &info)?;
@@ -223,12 +223,17 @@ pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Res
 }
 
 /// Says of which object a reader's condition doesn't hold, where that can still be told.
-async fn described(error: Error, id: &ObjectId, store: &Guarded) -> Refusal {
+/// Where there is none, Swift takes `If-Match: *` for the question whether there is.
+async fn described(error: Error, id: &ObjectId, conditions: &Conditions, store: &Guarded) -> Refusal {
     match error {
         Error::PreconditionFailed => {
             let present = store.head(id, &Conditions::none(ETagStyle::Swift)).await;
             present.map_or(error.into(), |info| Refusal::Unmatched(Box::new(info)))
         }
+        Error::NotFound(Noun::Object) | Error::NothingToMatch => match conditions.if_match {
+            Match::Any => Error::NothingToMatch.into(),
+            Match::Unset | Match::OneOf(_) => Error::NotFound(Noun::Object).into(),
+        },
         error => error.into(),
     }
 }

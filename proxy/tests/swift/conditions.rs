@@ -67,6 +67,34 @@ async fn not_modified_describes_the_object_without_its_bytes() {
 }
 
 #[tokio::test]
+async fn a_missing_object_matches_nothing() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    for method in ["GET", "HEAD"] {
+        for (name, value, expected) in [
+            ("If-Match", "*", 412),
+            ("If-Match", ETAG, 404),
+            ("If-None-Match", "*", 404),
+            ("If-None-Match", ETAG, 404),
+        ] {
+            let answer = session.send(method, "/box/missing", &[(name, value)], b"").await;
+            assert_eq!(answer.status, expected, "{method} {name}: {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_kinds_of_conditions_must_hold() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    let old = "Thu, 01 Jan 2026 00:00:01 GMT";
+    let stale = [("If-Match", ETAG), ("If-Unmodified-Since", old)];
+    assert_eq!(session.send("GET", "/box/key", &stale, b"").await.status, 412);
+    let changed = [("If-None-Match", "x"), ("If-Modified-Since", "Thu, 01 Jan 2026 00:00:09 GMT")];
+    assert_eq!(session.send("GET", "/box/key", &changed, b"").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_failed_condition_says_what_the_object_is() {
     let server = Server::start().await;
     let session = stored(&server).await;
