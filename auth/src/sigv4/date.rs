@@ -22,7 +22,11 @@ pub(super) struct RequestDate<'a> {
 impl<'a> RequestDate<'a> {
     /// `x-amz-date` counts before `Date`.
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, SigV4Error> {
-        if let Some(value) = headers.get(AMZ_DATE) {
+        let mut values = headers.get_all(AMZ_DATE).iter();
+        if let Some(value) = values.next() {
+            if values.next().is_some() {
+                return Err(SigV4Error::NoDate);
+            }
             let text = value.to_str().map_err(|_| SigV4Error::NoDate)?;
             let seconds = seconds_from_basic(text.as_bytes()).ok_or(SigV4Error::NoDate)?;
             return Ok(Self { text: Cow::Borrowed(text), seconds });

@@ -31,7 +31,11 @@ pub enum Payload {
 
 impl Payload {
     pub(super) fn read(headers: &HeaderMap) -> Result<(Self, &str), SigV4Error> {
-        let value = headers.get(CONTENT_SHA256).ok_or(SigV4Error::NoPayloadHash)?;
+        let mut values = headers.get_all(CONTENT_SHA256).iter();
+        let value = values.next().ok_or(SigV4Error::NoPayloadHash)?;
+        if values.next().is_some() {
+            return Err(SigV4Error::BadPayloadHash);
+        }
         let text = value.to_str().map_err(|_| SigV4Error::BadPayloadHash)?;
         if text == UNSIGNED {
             return Ok((Self::Unsigned, text));

@@ -127,6 +127,20 @@ fn a_second_value_of_a_signed_header_is_refused() {
 }
 
 #[test]
+fn a_header_that_the_signature_lives_by_is_there_once() {
+    let twice = |name: &str| {
+        let mut head = example();
+        let value = head.headers[name].clone();
+        head.headers.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
+        verify(&head, at(NOW_SECONDS))
+    };
+    assert_eq!(twice("x-amz-date"), Err(SigV4Error::NoDate));
+    assert_eq!(twice("x-amz-content-sha256"), Err(SigV4Error::BadPayloadHash));
+    assert!(matches!(twice("authorization"), Err(SigV4Error::Malformed(_))));
+    assert_eq!(twice("host"), Err(SigV4Error::SignatureMismatch));
+}
+
+#[test]
 fn a_signed_header_that_was_taken_away_is_missed() {
     let mut head = example();
     head.headers.remove("content-type");
