@@ -172,8 +172,10 @@ impl Door {
     }
 
     /// Undoes the publication of a blob file that didn't get its row, and then does `after`.
+    ///
+    /// What can't be undone now, on a full or failed device, is left to the next start: `after` doesn't happen.
     fn withdraw(&self, id: BlobId, after: impl FnOnce() + Send + 'static) {
-        let answer = Answer::new(move |_| after());
+        let answer = Answer::new(move |outcome| outcome.map_or((), |_| after()));
         let job = Job { work: Work::WithdrawFile(id), answer };
         // Takes no room: it frees what an upload has taken.
         let _ = self.queues.writer.push(Admitted { job, room: None });
