@@ -110,3 +110,89 @@ fn of_object(id: ObjectId, head: &Parts) -> Result<Command, Refusal> {
         _ => return Err(Refusal::WrongMethod { allowed: "DELETE, GET, HEAD, POST, PUT" }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const METHODS: [&str; 8] = ["GET", "HEAD", "PUT", "POST", "DELETE", "COPY", "OPTIONS", "PATCH"];
+    const PATHS: [&str; 9] =
+        ["/v1/a", "/v1/a/c", "/v1/a/c/o", "/v1", "/info", "/healthcheck", "/auth/v1.0", "/v1/a//o", "/v2/a"];
+    const NAMES: [&str; 18] = [
+        "accept",
+        "content-length",
+        "content-md5",
+        "content-type",
+        "etag",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "range",
+        "transfer-encoding",
+        "x-auth-key",
+        "x-auth-user",
+        "x-container-meta-a",
+        "x-object-meta-a",
+        "x-object-meta-",
+        "x-storage-policy",
+    ];
+
+    fn parse(method: &str, target: &str, headers: &[(&str, String)]) -> Result<Command, Refusal> {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        Command::parse(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[track_caller]
+    fn check(method: &str, target: &str, expected: &str) {
+        let length = [("content-length", "0".to_owned()), ("host", "h".to_owned())];
+        let found = parse(method, target, &length).unwrap();
+        assert!(format!("{found:?}").starts_with(expected), "{method} {target}: {found:?}");
+    }
+
+    #[test]
+    fn every_operation_has_a_command() {
+        check("GET", "/v1/a", "ListContainers(");
+        check("HEAD", "/v1/a", "HeadAccount(");
+        check("POST", "/v1/a", "PostAccount(");
+        check("GET", "/v1/a/c", "ListObjects(");
+        check("HEAD", "/v1/a/c", "HeadContainer(");
+        check("PUT", "/v1/a/c", "PutContainer(");
+        check("POST", "/v1/a/c", "PostContainer(");
+        check("DELETE", "/v1/a/c", "DeleteContainer(");
+        check("GET", "/v1/a/c/o", "GetObject(");
+        check("HEAD", "/v1/a/c/o", "HeadObject(");
+        check("PUT", "/v1/a/c/o", "PutObject(");
+        check("POST", "/v1/a/c/o", "PostObject(");
+        check("DELETE", "/v1/a/c/o", "DeleteObject(");
+        check("GET", "/info", "Capabilities");
+        check("HEAD", "/healthcheck", "Health");
+    }
+
+    proptest! {
+        #[test]
+        fn no_head_is_too_strange_to_be_answered(
+            method in prop::sample::select(&METHODS[..]),
+            path in prop::sample::select(&PATHS[..]),
+            query in "[a-z_=&%+0-9-]{0,40}",
+            headers in prop::collection::vec(
+                (prop::sample::select(&NAMES[..]), "[a-z0-9 ,;=/*\"W:.+-]{0,24}|bytes=[0-9,-]{0,8}|ü"),
+                0..6,
+            ),
+        ) {
+            let target = format!("{path}?{query}");
+            let (one, other) = (parse(method, &target, &headers), parse(method, &target, &headers));
+            prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+            if let Err(refusal) = one {
+                prop_assert!((400..=501).contains(&refusal.status()) && refusal.status() != 500);
+            }
+        }
+    }
+}

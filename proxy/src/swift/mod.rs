@@ -24,6 +24,7 @@ mod query;
 mod refusal;
 mod unoffered;
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -170,12 +171,10 @@ fn transaction(id: RequestId) -> HeaderValue {
 /// What isn't the client's business is told to the log alone.
 fn log(refusal: &Refusal, about: &About) {
     let Refusal::Store(error) = refusal else { return };
-    match error {
-        Error::Internal(source) => tracing::error!(request = %about.id, %source, "internal error"),
-        Error::Damaged(_) => tracing::error!(request = %about.id, %error, "refused"),
-        Error::OutOfSpace | Error::Unavailable(_) | Error::OutcomeUnknown => {
-            tracing::warn!(request = %about.id, %error, "refused");
-        }
+    let request = about.id;
+    match refusal.status() {
+        500 => tracing::error!(%request, %error, source = ?error.source(), "a request failed"),
+        502.. => tracing::warn!(%request, %error, "a request was refused for now"),
         _ => {}
     }
 }
