@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use martlet_protocol::{Replica, ReplicaError};
+use martlet_ring::DeviceId;
 use tokio::time::{Instant, sleep_until};
 
 use crate::device::Device;
@@ -81,4 +82,11 @@ where
         device.note_lateness();
     }
     outcomes
+}
+
+/// Takes notice of those that were asked and not heard of.
+pub(crate) fn note_silent(asked: &[Arc<Device>], heard: &[DeviceId]) {
+    for device in asked.iter().filter(|device| !heard.contains(&device.id)) {
+        device.note_lateness();
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -102,8 +103,9 @@ impl Reading {
     async fn next_block(&mut self, shared: &Shared) -> Result<Bytes> {
         loop {
             self.open(shared).await?;
+            let patience = self.patience(shared, shared.options.block_deadline);
             let Some((device, blocks)) = &mut self.source else { continue };
-            let block = match timeout(shared.options.block_deadline, blocks.next()).await {
+            let block = match timeout(patience, blocks.next()).await {
                 Ok(Some(block)) => block,
                 Ok(None) => Err(ReplicaError::Damaged("a blob that ends too early".to_owned())),
                 Err(_) => Err(ReplicaError::Unreachable("a block took too long".to_owned())),
@@ -148,7 +150,7 @@ impl Reading {
             };
             let request = ReadBlob { id: self.piece.blob.id, first: self.next, count: self.end - self.next };
             let opening = device.replica.read_blob(request);
-            match timeout(shared.options.answer_deadline, opening).await {
+            match timeout(self.patience(shared, shared.options.answer_deadline), opening).await {
                 Ok(Ok(blocks)) => self.source = Some((device, blocks)),
                 Ok(Err(error)) => {
                     device.note::<()>(&Err(error.clone()));
@@ -158,6 +160,11 @@ impl Reading {
             }
         }
         Ok(())
+    }
+
+    /// The last replica is given all the time there is; before that, another one is tried sooner.
+    fn patience(&self, shared: &Shared, deadline: Duration) -> Duration {
+        if self.untried.is_empty() { deadline } else { deadline.min(shared.options.straggler_delay) }
     }
 
     fn give_up_source(&mut self, error: &ReplicaError) {

@@ -6,12 +6,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobId, BlobOwner, BlobRef, BlobWriter, Block, Checksum, NewBlob, ReplicaError};
-use martlet_ring::PlacementHash;
+use martlet_ring::{DeviceId, PlacementHash};
 use tokio::time::timeout;
 
 use crate::cluster::Shared;
 use crate::device::{Answered, Device};
-use crate::fanout::{Patience, collect};
+use crate::fanout::{Patience, collect, note_silent};
 
 /// A blob that is being written to its devices, in lockstep.
 ///
@@ -51,13 +51,13 @@ impl Stage {
             devices.retain(|device| !device.is_suspect());
         }
         let mut calls: FuturesUnordered<_> = devices
-            .into_iter()
+            .iter()
             .map(|device| {
-                let new = NewBlob { id, hash, owner: owner.clone() };
+                let (device, new) = (device.clone(), NewBlob { id, hash, owner: owner.clone() });
                 async move {
                     let writer = device.replica.stage(new).await;
                     device.note(&writer);
-                    writer.map(|blob| Writer { device, blob })
+                    (device.id, writer.map(|blob| Writer { device, blob }))
                 }
             })
             .collect();
@@ -71,7 +71,7 @@ impl Stage {
             is_full: false,
         };
         let answers = collect(&mut calls, stage.patience(), enough(shared.majority())).await;
-        stage.go_on_with(answers)?;
+        stage.go_on_with(&devices, answers)?;
         Ok(stage)
     }
 
@@ -85,6 +85,7 @@ impl Stage {
         self.bytes += block_bytes;
         self.checksum = self.checksum.joined(block.checksum, block_bytes);
         let writers = std::mem::take(&mut self.writers);
+        let devices: Vec<_> = writers.iter().map(|writer| writer.device.clone()).collect();
         let mut calls: FuturesUnordered<_> = writers
             .into_iter()
             .map(|mut writer| {
@@ -92,24 +93,25 @@ impl Stage {
                 async move {
                     let outcome = writer.blob.write(block).await;
                     writer.device.note(&outcome);
-                    outcome.map(|()| writer)
+                    (writer.device.id, outcome.map(|()| writer))
                 }
             })
             .collect();
         let answers = collect(&mut calls, self.patience(), enough(self.shared.majority())).await;
-        self.go_on_with(answers)
+        self.go_on_with(&devices, answers)
     }
 
     /// Waits until a majority has the blob durably. A slower device goes on in the background.
     pub(crate) async fn finish(mut self) -> Result<BlobRef> {
         let blob = BlobRef { id: self.id, hash: self.hash, bytes: self.bytes, checksum: self.checksum };
         let writers = std::mem::take(&mut self.writers);
-        let mut calls: FuturesUnordered<BoxFuture<'static, Answered<()>>> = FuturesUnordered::new();
+        let mut calls: FuturesUnordered<BoxFuture<'static, (DeviceId, Answered<()>)>> =
+            FuturesUnordered::new();
         for Writer { device, blob } in writers {
             calls.push(Box::pin(async move {
                 let outcome = blob.finish().await;
                 device.note(&outcome);
-                outcome
+                (device.id, outcome)
             }));
         }
         let answers = collect(&mut calls, self.patience(), enough(self.shared.majority())).await;
@@ -123,15 +125,21 @@ impl Stage {
         Ok(blob)
     }
 
-    fn go_on_with(&mut self, answers: Vec<Answered<Writer>>) -> Result<()> {
+    fn go_on_with(
+        &mut self,
+        asked: &[Arc<Device>],
+        answers: Vec<(DeviceId, Answered<Writer>)>,
+    ) -> Result<()> {
+        let heard: Vec<_> = answers.iter().map(|(device, _)| *device).collect();
+        note_silent(asked, &heard);
         self.count(&answers)?;
-        self.writers = answers.into_iter().filter_map(Answered::ok).collect();
+        self.writers = answers.into_iter().filter_map(|(_, answer)| answer.ok()).collect();
         Ok(())
     }
 
-    fn count<T>(&mut self, answers: &[Answered<T>]) -> Result<()> {
-        self.is_full |= answers.iter().any(|answer| matches!(answer, Err(ReplicaError::Full)));
-        let good = answers.iter().filter(|answer| answer.is_ok()).count();
+    fn count<T>(&mut self, answers: &[(DeviceId, Answered<T>)]) -> Result<()> {
+        self.is_full |= answers.iter().any(|(_, answer)| matches!(answer, Err(ReplicaError::Full)));
+        let good = answers.iter().filter(|(_, answer)| answer.is_ok()).count();
         if good >= self.shared.majority() {
             Ok(())
         } else if self.is_full {
@@ -188,9 +196,9 @@ async fn reclaim(shared: &Arc<Shared>, blobs: &[BlobRef]) {
     drop(collect(&mut calls, Patience { straggler_delay: deadline, deadline }, |_| false).await);
 }
 
-fn enough<T>(majority: usize) -> impl FnMut(&Answered<T>) -> bool {
+fn enough<T>(majority: usize) -> impl FnMut(&(DeviceId, Answered<T>)) -> bool {
     let mut good = 0;
-    move |answer| {
+    move |(_, answer)| {
         good += usize::from(answer.is_ok());
         good >= majority
     }

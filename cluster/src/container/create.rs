@@ -49,8 +49,11 @@ pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: &NewCont
         match attempt? {
             Attempt::Done(Created::Existing) => return Ok(Created::Existing),
             Attempt::Done(Created::New) => {
-                // A deletion that ended meanwhile may have given the name back.
-                directory::claim(shared, id, new.claim).await?;
+                // A deletion that ended meanwhile may have given the name back, and another may have taken it.
+                if let Err(error) = directory::claim(shared, id, new.claim).await {
+                    drop(delete::delete(shared, id).await);
+                    return Err(error);
+                }
                 return Ok(Created::New);
             }
             Attempt::Sealed(row, token) => {

@@ -14,8 +14,7 @@ use super::prefix::is_alive;
 use super::source::{Reach, Source, name_of, page_limit};
 use super::{Coverage, Question};
 use crate::cluster::Shared;
-use crate::device::Answered;
-use crate::fanout::{Patience, collect};
+use crate::fanout::{Patience, collect, note_silent};
 use crate::record::live;
 use crate::row::Access;
 use crate::row::read::read_value;
@@ -88,6 +87,7 @@ impl Lister {
     async fn refill(&mut self) -> Result<()> {
         let (waiting, mut settled): (Vec<Source>, Vec<Source>) =
             std::mem::take(&mut self.sources).into_iter().partition(Source::needs_more);
+        let asked: Vec<_> = waiting.iter().map(|source| source.device.clone()).collect();
         let mut calls: FuturesUnordered<_> = waiting
             .into_iter()
             .map(|mut source| {
@@ -95,19 +95,22 @@ impl Lister {
                 async move {
                     let page = source.device.replica.list(request).await;
                     source.device.note(&page);
-                    page.and_then(|page| source.take(page)).map(|()| source)
+                    let id = source.device.id;
+                    (id, page.and_then(|page| source.take(page)).map(|()| source))
                 }
             })
             .collect();
         let options = &self.shared.options;
         let patience = Patience { straggler_delay: options.hedge_delay, deadline: options.answer_deadline };
         let mut there: Vec<_> = settled.iter().map(|source| source.device.id).collect();
-        let answers = collect(&mut calls, patience, |answer| {
-            there.extend(answer.as_ref().ok().map(|source| source.device.id));
+        let answers = collect(&mut calls, patience, |(device, answer)| {
+            there.extend(answer.is_ok().then_some(*device));
             self.coverage.is_met_by(|id| there.contains(&id))
         })
         .await;
-        settled.extend(answers.into_iter().filter_map(Answered::ok));
+        let heard: Vec<_> = answers.iter().map(|(device, _)| *device).collect();
+        note_silent(&asked, &heard);
+        settled.extend(answers.into_iter().filter_map(|(_, answer)| answer.ok()));
         self.sources = settled;
         if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
             Ok(())

@@ -13,9 +13,9 @@ use martlet_register::{Asked, Ballot, Decision, Outcome, Proposer, ReplicaSet, R
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::accept::Proposal;
-use super::{Access, Replicas, Verdict};
+use super::{Access, Guard, Replicas, Verdict};
 use crate::cluster::Shared;
-use crate::device::Answered;
+use crate::device::{Answered, Device};
 use crate::random::bytes;
 
 /// The first wait after a round that others disturbed; it doubles with every round, and a random part of it is taken.
@@ -306,7 +306,7 @@ impl<'a> Rounds<'a> {
     /// Another round is needed: waits a little, unless it would only repeat what made it necessary.
     async fn before_retry(&mut self) -> Result<()> {
         let quorum = self.shared.quorum();
-        if !self.trouble.sealed.is_empty() && !quorum.survives(self.trouble.sealed) {
+        if !self.trouble.sealed.is_empty() {
             self.access.guard.look_again(self.shared).await?;
         }
         if !quorum.survives(self.trouble.full) {
@@ -338,28 +338,45 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// The answer is known. Replicas that have not accepted yet go on to do so, that they don't fall behind.
+    /// The answer is known. Replicas that have not accepted yet go on to do so, that they don't fall behind;
+    /// and where one still has a seal that was lifted elsewhere, that is looked into.
     fn leave_the_slow_behind(&mut self) {
-        if self.accepts_pending == 0 {
+        let was_sealed = !self.trouble.sealed.is_empty();
+        if self.accepts_pending == 0 && !was_sealed {
             return;
         }
         let Ok(permit) = self.shared.laggards.clone().try_acquire_owned() else { return };
-        let mut calls = std::mem::take(&mut self.calls);
-        let devices = self.replicas.devices.clone();
-        let deadline = self.shared.options.copy_deadline;
+        let calls = std::mem::take(&mut self.calls);
+        let (shared, devices) = (self.shared.clone(), self.replicas.devices.clone());
+        let guard = self.access.guard.clone();
         self.shared.background.spawn(async move {
-            let answers = async {
-                while let Some(answer) = calls.next().await {
-                    if let Answer::Accept { from, outcome, .. } = answer {
-                        devices[from].note(&outcome);
-                    }
-                }
-            };
-            // Who is slower than this is brought up to date by repair.
-            drop(timeout(deadline, answers).await);
+            let is_sealed = follow(&shared, calls, &devices).await || was_sealed;
+            if is_sealed && !matches!(guard, Guard::None) {
+                drop(guard.look_again(&shared).await);
+            }
             drop(permit);
         });
     }
+}
+
+/// Hears the answers that nobody waits for, and says whether a replica's table was sealed.
+async fn follow(
+    shared: &Shared,
+    mut calls: FuturesUnordered<BoxFuture<'static, Answer>>,
+    devices: &[Arc<Device>],
+) -> bool {
+    let mut is_sealed = false;
+    let answers = async {
+        while let Some(answer) = calls.next().await {
+            if let Answer::Accept { from, outcome, .. } = answer {
+                devices[from].note(&outcome);
+                is_sealed |= outcome == Err(ReplicaError::Sealed);
+            }
+        }
+    };
+    // Who is slower than this is brought up to date by repair.
+    drop(timeout(shared.options.copy_deadline, answers).await);
+    is_sealed
 }
 
 impl Trouble {

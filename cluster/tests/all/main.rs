@@ -1,6 +1,8 @@
 //! The cluster against replicas in memory, healthy and not. One binary, so that it is linked once.
 
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod faults;

@@ -1,0 +1,83 @@
+//! What the cluster itself costs: one operation over three replicas in memory, on one thread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::TryStreamExt;
+use martlet_cluster::{ClusterParts, ClusterStore, Options, SystemRandom};
+use martlet_model::{Clock, ListQuery, ObjectId, ObjectStore, Read, Timestamp};
+use martlet_protocol::Replica;
+use martlet_ring::{Device, DeviceId, NodeId, PlacementKey, ZoneId, build};
+use martlet_testkit::conformance::steps::{create, new_object, noise, object, put, unconditional};
+use martlet_testkit::{MemoryReplica, SimulatedClock};
+use tokio::runtime::Runtime;
+
+const PARTITION_BITS: u8 = 10;
+
+fn cluster() -> ClusterStore {
+    let device = |id| Device {
+        id: DeviceId(id),
+        node: NodeId(id),
+        zone: ZoneId(0),
+        weight: 1,
+        address: String::new(),
+    };
+    let ring = build(PARTITION_BITS, 3, (0..3).map(device).collect()).expect("a ring of three");
+    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::at(Timestamp::from_micros(1)));
+    let replica = |id| {
+        let replica = MemoryReplica::new(PARTITION_BITS, clock.clone());
+        (DeviceId(id), Arc::new(replica) as Arc<dyn Replica>)
+    };
+    let replicas: BTreeMap<_, _> = (0..3).map(replica).collect();
+    let parts = ClusterParts {
+        ring: Arc::new(ring),
+        placement: PlacementKey::new([5; 16]),
+        replicas,
+        clock,
+        random: Arc::new(SystemRandom),
+        options: Options::STANDARD,
+    };
+    ClusterStore::new(parts).expect("a replica a device")
+}
+
+async fn get(store: &ClusterStore, key: &ObjectId) -> Bytes {
+    let download = store.get(key, Read { conditions: unconditional(), range: None }).await.expect("read");
+    let chunks: Vec<Bytes> = download.body.try_collect().await.expect("undamaged");
+    chunks.into_iter().next().unwrap_or_default()
+}
+
+fn operations(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let store = cluster();
+    let (small, list) = runtime.block_on(async {
+        let id = create(&store, "bench").await;
+        let small = object(&id, "small");
+        put(&store, &small, noise(1, 4096)).await;
+        let list = create(&store, "bench-list").await;
+        for number in 0..1000 {
+            put(&store, &object(&list, format!("key-{number:06}")), "x").await;
+        }
+        (small, list)
+    });
+    let body = noise(1, 4096);
+    criterion.bench_function("put 4 KiB", |bencher| {
+        bencher.iter(|| {
+            let new = new_object(body.clone(), unconditional());
+            runtime.block_on(store.put(&small, new)).expect("stored")
+        });
+    });
+    criterion.bench_function("get 4 KiB", |bencher| {
+        bencher.iter(|| runtime.block_on(get(&store, &small)));
+    });
+    criterion.bench_function("head", |bencher| {
+        bencher.iter(|| runtime.block_on(store.head(&small, &unconditional())).expect("there"));
+    });
+    criterion.bench_function("list 1000", |bencher| {
+        bencher.iter(|| runtime.block_on(store.list(&list, &ListQuery::all(1000))).expect("listed"));
+    });
+}
+
+criterion_group!(benches, operations);
+criterion_main!(benches);
