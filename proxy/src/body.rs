@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ use hyper::body::Incoming;
 use martlet_model::{BodyError, ByteStream, ObjectStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limits::BODY_PAUSE_MAX;
+use crate::limits::{BODY_PAUSE_MAX, BODY_RATE_MIN};
 use crate::request_id::RequestId;
 
 /// The body of a request. Until it is read, a client that asked with `Expect: 100-continue` hasn't sent it.
@@ -91,25 +92,41 @@ struct Received<B> {
     declared: Option<u64>,
     bytes: u64,
     /// Set while waiting for the next frame.
-    deadline: Option<Instant>,
+    waiting_since: Option<Instant>,
+    /// How long earlier frames have been waited for, in sum; the time that the store takes doesn't count.
+    waited: Duration,
     pause: Option<Pin<Box<Sleep>>>,
     ended: bool,
 }
 
 impl<B> Received<B> {
     fn new(body: B, declared: Option<u64>) -> Self {
-        Self { body, declared, bytes: 0, deadline: None, pause: None, ended: false }
+        Self {
+            body,
+            declared,
+            bytes: 0,
+            waiting_since: None,
+            waited: Duration::ZERO,
+            pause: None,
+            ended: false,
+        }
     }
 
-    /// Ready once the body has stood still for too long.
+    /// Ready once the body has been waited for too long.
     fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let fresh = self.deadline.is_none();
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + BODY_PAUSE_MAX);
+        let fresh = self.waiting_since.is_none();
+        let deadline = *self.waiting_since.get_or_insert_with(Instant::now) + self.patience();
         let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if fresh {
             pause.as_mut().reset(deadline);
         }
         pause.as_mut().poll(context)
+    }
+
+    /// How long the next frame is waited for.
+    fn patience(&self) -> Duration {
+        let earned = Duration::from_secs(self.bytes / BODY_RATE_MIN);
+        (BODY_PAUSE_MAX + earned).saturating_sub(self.waited).min(BODY_PAUSE_MAX)
     }
 
     /// The error of a body that stopped before its end.
@@ -128,7 +145,9 @@ impl<B: http_body::Body<Data = Bytes, Error = hyper::Error> + Unpin> Received<B>
                 ready!(self.poll_pause(context));
                 return Poll::Ready(Some(Err(BodyError::TooSlow)));
             };
-            self.deadline = None;
+            if let Some(since) = self.waiting_since.take() {
+                self.waited += since.elapsed();
+            }
             match frame {
                 Some(Ok(frame)) => {
                     // Trailers say nothing here: what they could mean was refused with the head.
@@ -184,6 +203,45 @@ mod tests {
     use martlet_model::store::whole_body;
 
     use super::*;
+
+    /// A body that gives a frame of so many bytes every 29 seconds.
+    struct Dripping {
+        frame_bytes: usize,
+        next: Pin<Box<Sleep>>,
+    }
+
+    const DRIP: Duration = Duration::from_secs(29);
+
+    impl Dripping {
+        fn new(frame_bytes: usize) -> Self {
+            Self { frame_bytes, next: Box::pin(sleep_until(Instant::now() + DRIP)) }
+        }
+    }
+
+    impl http_body::Body for Dripping {
+        type Data = Bytes;
+        type Error = hyper::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+            ready!(self.next.as_mut().poll(context));
+            self.next.as_mut().reset(Instant::now() + DRIP);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'x'; self.frame_bytes])))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_too_slowly_is_given_up() {
+        let mut body = Received::new(Dripping::new(1), None);
+        assert_eq!(body.next().await, Some(Ok(Bytes::from("x"))));
+        assert_eq!(body.next().await, Some(Err(BodyError::TooSlow)));
+        let mut body = Received::new(Dripping::new(32 * 1024), None);
+        for _ in 0..100 {
+            assert!(body.next().await.unwrap().is_ok());
+        }
+    }
 
     /// A body that gives some frames and then stands still.
     struct Stuck(VecDeque<&'static str>);

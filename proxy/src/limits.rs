@@ -16,6 +16,10 @@ pub const HEAD_DURATION_MAX: Duration = Duration::from_mins(1);
 /// How long a body may stand still while it is received.
 pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// The rate, in bytes a second, below which a body is given up however steadily it drips:
+/// it is waited for no longer, in sum, than [`BODY_PAUSE_MAX`] and the time that its bytes take at this rate.
+pub const BODY_RATE_MIN: u64 = 1024;
+
 /// How long a client may refuse to take what is sent to it.
 pub const WRITE_PAUSE_MAX: Duration = Duration::from_mins(1);
 
