@@ -2,10 +2,11 @@
 //!
 //! SQLite takes the first frame whose checksum is wrong for the end of the log. After a crash it is; after a flipped bit
 //! it isn't, and whole transactions that were confirmed would silently be gone.
-//! The difference can be told: a transaction is only begun when the one before is synced. So if an intact frame follows
-//! on the end of a transaction with a broken frame, that transaction had been synced, and the frame has been damaged.
+//! The difference can be told: a transaction is only begun when the one before is synced. So if a whole intact transaction
+//! follows on the end of one with a broken frame, that one had been synced, and the frame has been damaged.
+//! A part of one shows nothing: it may be what was rolled back, or cut off by an earlier crash, and then half overwritten.
 //!
-//! What can't be told is damage within the very last transaction: it looks like one that was being written.
+//! What can't be told is damage within the very last whole transaction: it looks like one that was being written.
 //!
 //! The format is SQLite's, <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
@@ -63,13 +64,15 @@ pub fn check(log: &dyn DiskFile) -> io::Result<Log> {
     log.read_at(&mut header, 0)?;
     let Some(header) = Header::decode(&header) else { return Ok(Log::Damaged) };
     let frame_bytes = FRAME_HEADER_BYTES + header.page_bytes;
-    let (mut at, mut before, mut broken) = (HEADER_BYTES as u64, header.sums, false);
+    let (mut at, mut before, mut broken, mut suspected) = (HEADER_BYTES as u64, header.sums, false, false);
     let mut last: Option<Frame> = None;
     let mut buffer = vec![0; frame_bytes];
     while at + frame_bytes as u64 <= log_bytes {
         log.read_at(&mut buffer, at)?;
         let frame = header.frame(&buffer, before);
-        if broken && last.is_some_and(|last| shows_that_it_was_synced(&last, &frame)) {
+        let begins = broken && last.is_some_and(|last| begins_transaction(&last, &frame));
+        suspected = frame.follows && (suspected || begins);
+        if suspected && frame.ends_transaction {
             return Ok(Log::Damaged);
         }
         broken |= !frame.follows;
@@ -80,8 +83,8 @@ pub fn check(log: &dyn DiskFile) -> io::Result<Log> {
     Ok(Log::Intact)
 }
 
-/// `next` begins another transaction, which is only done when the one that `last` ends is synced.
-fn shows_that_it_was_synced(last: &Frame, next: &Frame) -> bool {
+/// Whether `next` begins another transaction, which is only done when the one that `last` ends is synced.
+fn begins_transaction(last: &Frame, next: &Frame) -> bool {
     // On some disks the last frame is repeated up to the end of a sector.
     let is_padding = next.page == last.page && next.ends_transaction;
     last.is_current && last.ends_transaction && next.follows && !is_padding
@@ -217,6 +220,18 @@ mod tests {
         let from = ends[TRANSACTIONS - 2] + frame_bytes;
         overwritten[from..from + FRAME_HEADER_BYTES].fill(7);
         let overwritten = [overwritten.as_slice(), &log[from + frame_bytes..]].concat();
+        assert_eq!(verdict(directory.path(), &overwritten), Log::Intact);
+    }
+
+    #[test]
+    fn a_half_overwritten_part_of_a_transaction_is_no_damage() {
+        let directory = TempDir::new().unwrap();
+        let (log, ends) = written(directory.path());
+        // The last transaction was never finished. Then a shorter one was written over its beginning,
+        // of whose first frame only the page and the mark of its end have reached the disk.
+        let mut overwritten = log.clone();
+        overwritten[log.len() - 100..].fill(7);
+        overwritten[ends[TRANSACTIONS - 2]..][..8].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 9]);
         assert_eq!(verdict(directory.path(), &overwritten), Log::Intact);
     }
 }
