@@ -9,6 +9,7 @@ use martlet_auth::Target;
 use martlet_model::{ByteRange, Conditions, ContainerName, ObjectKey, ObjectMetadata, PartNumber, UploadId};
 
 use super::checksum::Algorithm;
+use super::conditions::IfRange;
 use super::copy::{CopyObject, SOURCE, Source};
 use super::headers::{Headers, Integrity};
 use super::listing::{ListObjects, ListUploads};
@@ -58,6 +59,7 @@ pub(super) enum Operation {
 pub(super) struct ReadObject {
     pub(super) conditions: Conditions,
     pub(super) range: Option<ByteRange>,
+    pub(super) if_range: IfRange,
     pub(super) overrides: Overrides,
 }
 
@@ -190,6 +192,7 @@ fn take_read(query: &mut Query<'_>, headers: &mut Headers<'_>) -> Result<ReadObj
     Ok(ReadObject {
         conditions: headers.read_conditions()?,
         range: headers.range(),
+        if_range: headers.if_range(),
         overrides: Overrides::take(query)?,
     })
 }

@@ -4,10 +4,31 @@ use std::time::SystemTime;
 
 use http::HeaderName;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
-use martlet_model::{ByteRange, Conditions, ETagStyle, Match, Timestamp};
+use martlet_model::{ByteRange, Conditions, ETagStyle, Match, ObjectInfo, Timestamp};
 
 use super::headers::Headers;
 use super::refusal::Refusal;
+
+/// Of which object the range of a read is wanted (`If-Range`); of another, all is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum IfRange {
+    Any,
+    ETag(String),
+    Modified(Timestamp),
+    /// What was asked for can't be told of any object, such as a weak ETag.
+    None,
+}
+
+impl IfRange {
+    pub(super) fn includes(&self, info: &ObjectInfo) -> bool {
+        match self {
+            Self::Any => true,
+            Self::ETag(etag) => *etag == info.content.etag(ETagStyle::S3),
+            Self::Modified(at) => at.as_seconds() == info.modified.as_seconds(),
+            Self::None => false,
+        }
+    }
+}
 
 impl Headers<'_> {
     /// The conditions of a read.
@@ -65,12 +86,14 @@ impl Headers<'_> {
     }
 
     /// The range of a read. What isn't one range of bytes is no range: all of the object is the answer.
-    /// So it is where `If-Range` asks for a check first, as RFC 9110, section 14.2, allows.
     pub(super) fn range(&self) -> Option<ByteRange> {
-        if self.all.contains_key(IF_RANGE) {
-            return None;
-        }
         parse_range(self.all.get(RANGE)?.to_str().ok()?)
+    }
+
+    pub(super) fn if_range(&self) -> IfRange {
+        self.all
+            .get(IF_RANGE)
+            .map_or(IfRange::Any, |value| parse_if_range(value.to_str().unwrap_or_default()))
     }
 }
 
@@ -101,6 +124,15 @@ fn parse_match(text: &str) -> Option<Match> {
         (!inner.contains('"')).then(|| inner.to_owned())
     };
     text.split(',').map(tag).collect::<Option<Vec<_>>>().map(Match::OneOf)
+}
+
+/// Reads a quoted ETag or a date.
+fn parse_if_range(text: &str) -> IfRange {
+    let text = text.trim();
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(etag) => IfRange::ETag(etag.to_owned()),
+        None => parse_date(text).map_or(IfRange::None, IfRange::Modified),
+    }
 }
 
 /// Reads `bytes=first-last`, `bytes=first-` and `bytes=-count`.

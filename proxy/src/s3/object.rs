@@ -6,12 +6,13 @@ use http::header::CONTENT_RANGE;
 use martlet_auth::Identity;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    BodyError, ByteStream, Conditions, Error, NewObject, Noun, ObjectInfo, ObjectKey, ObjectStore as _, Read,
-    Span,
+    BodyError, ByteRange, ByteStream, Conditions, Download, ETagStyle, Error, Match, NewObject, Noun,
+    ObjectId, ObjectInfo, ObjectKey, ObjectStore as _, Read, Span,
 };
 
 use super::checksum::{Checksum, Verdict};
 use super::command::{PutObject, ReadObject};
+use super::conditions::IfRange;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::{Scene, answer};
@@ -70,19 +71,46 @@ impl Scene<'_> {
     }
 
     pub(super) async fn get_object(&self, key: ObjectKey, read: ReadObject) -> Result<Response, Refusal> {
-        let ReadObject { conditions, range, overrides } = read;
+        let ReadObject { conditions, range, if_range, overrides } = read;
         self.check_overrides(&overrides)?;
-        let found = self.store.get(&self.object(key), Read { conditions, range }).await?;
+        let object = self.object(key);
+        let (found, range) = match range {
+            Some(range) if if_range != IfRange::Any => {
+                self.get_if_range(&object, conditions, range, &if_range).await?
+            }
+            range => (self.store.get(&object, Read { conditions, range }).await?, range),
+        };
         let mut response = Response::new(download(found.body, self.about.id));
         describe(&mut response, &found.info, range.map(|_| found.span), &overrides);
         Ok(response)
     }
 
+    /// The range, if the object is the one that the reader has a part of already; otherwise all of it.
+    async fn get_if_range(
+        &self,
+        object: &ObjectId,
+        conditions: Conditions,
+        range: ByteRange,
+        if_range: &IfRange,
+    ) -> Result<(Download, Option<ByteRange>), Error> {
+        let info = self.store.head(object, &conditions).await?;
+        if if_range.includes(&info) {
+            let etag = info.content.etag(ETagStyle::S3);
+            let same = Conditions { if_match: Match::OneOf(vec![etag]), ..conditions.clone() };
+            match self.store.get(object, Read { conditions: same, range: Some(range) }).await {
+                // It has been replaced in the meantime.
+                Err(Error::PreconditionFailed) => {}
+                outcome => return Ok((outcome?, Some(range))),
+            }
+        }
+        Ok((self.store.get(object, Read { conditions, range: None }).await?, None))
+    }
+
     pub(super) async fn head_object(&self, key: ObjectKey, read: ReadObject) -> Result<Response, Refusal> {
-        let ReadObject { conditions, range, overrides } = read;
+        let ReadObject { conditions, range, if_range, overrides } = read;
         self.check_overrides(&overrides)?;
         let info = self.store.head(&self.object(key), &conditions).await?;
-        let span = match range {
+        let span = match range.filter(|_| if_range.includes(&info)) {
             None => None,
             Some(range) => match range.of(info.content.bytes) {
                 Some(span) => Some(span),

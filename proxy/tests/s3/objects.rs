@@ -123,8 +123,24 @@ async fn ranges_give_the_bytes_that_were_asked_for() {
         let all = server.call("GET", "/box/key").header("range", range).send().await.expect(200);
         assert_eq!(all.body, b"0123456789", "{range}");
     }
-    let all = server.call("GET", "/box/key").header("range", "bytes=0-1").header("if-range", "\"other\"");
-    assert_eq!(all.send().await.expect(200).body, b"0123456789");
+}
+
+#[tokio::test]
+async fn a_range_counts_while_the_object_is_the_same() {
+    let server = Server::with_box().await;
+    let etag = server.put("/box/key", "0123456789").await.expect(200).header("etag").unwrap().to_owned();
+    let get = |method: &str, if_range: &str| {
+        server.call(method, "/box/key").header("range", "bytes=4-").header("if-range", if_range).send()
+    };
+    for same in [etag.as_str(), "Thu, 01 Jan 2026 00:00:00 GMT"] {
+        assert_eq!(get("GET", same).await.expect(206).body, b"456789");
+        get("HEAD", same).await.expect(206);
+    }
+    let weak = format!("W/{etag}");
+    for other in ["\"other\"", weak.as_str(), "Thu, 01 Jan 2026 00:00:01 GMT", "nonsense"] {
+        assert_eq!(get("GET", other).await.expect(200).body, b"0123456789", "{other}");
+        get("HEAD", other).await.expect(200);
+    }
 }
 
 #[tokio::test]
