@@ -1,6 +1,30 @@
-//! What a proxy and a storage node say to each other over TCP.
+//! What a proxy and a storage node say to each other over TCP: [`martlet_protocol::Replica`] across a network.
+//!
+//! - [`NodeLink`]: the proxy's end; gives a [`Replica`](martlet_protocol::Replica) for each device of a node.
+//! - [`serve`]: the node's end.
+//! - [`LinkIdentity`]: the cluster's secret, which both must know.
+//!
+//! Reading order: [`limits`], [`identity`], [`handshake`], [`mac`], [`record`], [`frame`], [`wire`], [`message`],
+//! [`outbox`], `connection`, then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
+//! `docs/decisions/0006-the-link.md` says why it is so.
+//!
+//! **Invariant:** whoever takes frames off a connection never waits, so no call and no stream keeps another from
+//! being heard. **Invariant:** every queue has a limit, and all limits are in [`limits`].
+//! **Invariant:** nothing is carried out that wasn't sent by one who knows the secret, on this connection, once.
+
+pub mod client;
+pub mod connection;
+pub mod frame;
 pub mod handshake;
 pub mod identity;
 pub mod limits;
 pub mod mac;
+pub mod message;
+pub mod outbox;
+pub mod record;
+pub mod server;
 pub mod wire;
+
+pub use client::NodeLink;
+pub use identity::{LinkIdentity, LinkSecret};
+pub use server::serve;

@@ -58,7 +58,7 @@ impl<'a> Source<'a> {
     }
 
     /// Nothing may be left.
-    pub fn finish(self) -> Result<(), Malformed> {
+    pub fn finish(&self) -> Result<(), Malformed> {
         if self.left() == 0 { Ok(()) } else { Err(Malformed("the end of the message")) }
     }
 
@@ -207,7 +207,9 @@ impl<T: Wire> Wire for Vec<T> {
 
     fn put(&self, out: &mut Vec<u8>) {
         put_length(self.len(), out);
-        self.iter().for_each(|item| item.put(out));
+        for item in self {
+            item.put(out);
+        }
     }
 
     fn take(from: &mut Source<'_>) -> Result<Self, Malformed> {

@@ -1,0 +1,199 @@
+//! The proxy's end: a link to one node.
+
+mod call;
+mod download;
+mod slot;
+mod upload;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use martlet_protocol::{
+    Accept, BlobFact, BlobId, BlobWriter, BlockStream, Garbage, ListRows, NewBlob, Prepare, Promise,
+    ReadBlob, ReadRow, Replica, ReplicaError, RowPage, RowReply, SealToken, TableCounters, TableId,
+    Tombstone,
+};
+use martlet_ring::DeviceId;
+
+use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
+use crate::limits::{BULK_CONNECTIONS, MESSAGE_BYTES_MAX};
+use crate::message::{Answer, Message, Request};
+use call::ClientConnection;
+use slot::Slot;
+pub use slot::{Connector, TcpConnector};
+
+/// The link to one node: one connection for row operations, and [`BULK_CONNECTIONS`] for what is large.
+///
+/// It connects at once, and again by itself whenever a connection ends. While there is none, calls fail at once;
+/// only during the very first attempt do they wait for it. A clone is another handle to the same link;
+/// the connections end with the last handle, those that it gave out included.
+#[derive(Clone, Debug)]
+pub struct NodeLink {
+    lanes: Arc<Lanes>,
+}
+
+#[derive(Debug)]
+struct Lanes {
+    rows: Slot,
+    bulk: [Slot; BULK_CONNECTIONS],
+    bulk_next: AtomicUsize,
+}
+
+/// One device of the node.
+#[derive(Clone)]
+pub struct RemoteReplica {
+    lanes: Arc<Lanes>,
+    device: DeviceId,
+}
+
+impl NodeLink {
+    /// A link to the node at `address`, a host and a port. Called within a tokio runtime.
+    pub fn open(address: &str, identity: &LinkIdentity) -> Self {
+        Self::open_with(&Arc::new(TcpConnector::new(address)), identity, &(Arc::new(SystemNonces) as _))
+    }
+
+    /// A link over connections of another kind.
+    pub fn open_with<C: Connector>(
+        connector: &Arc<C>,
+        identity: &LinkIdentity,
+        nonces: &Arc<dyn NonceSource>,
+    ) -> Self {
+        let slot = || Slot::open(connector.clone(), identity.clone(), nonces.clone());
+        let lanes =
+            Lanes { rows: slot(), bulk: std::array::from_fn(|_| slot()), bulk_next: AtomicUsize::new(0) };
+        Self { lanes: Arc::new(lanes) }
+    }
+
+    /// One of the node's devices. Whether the node has it shows with the first call.
+    pub fn replica(&self, device: DeviceId) -> Arc<dyn Replica> {
+        Arc::new(RemoteReplica { lanes: self.lanes.clone(), device })
+    }
+
+    /// Whether row operations get through at the moment, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.lanes.rows.is_connected()
+    }
+}
+
+impl Lanes {
+    async fn connection(&self, is_bulk: bool) -> Result<Arc<ClientConnection>, ReplicaError> {
+        if !is_bulk {
+            return self.rows.connection().await;
+        }
+        let next = self.bulk_next.fetch_add(1, Ordering::Relaxed);
+        self.bulk[next % BULK_CONNECTIONS].connection().await
+    }
+}
+
+impl RemoteReplica {
+    async fn call(&self, request: Request) -> Result<Answer, ReplicaError> {
+        let (connection, message) = self.address(&request).await?;
+        connection.call(self.device, &request, message).await
+    }
+
+    async fn call_for_nothing(&self, request: Request) -> Result<(), ReplicaError> {
+        match self.call(request).await? {
+            Answer::Done => Ok(()),
+            _ => Err(other_answer()),
+        }
+    }
+
+    async fn address(&self, request: &Request) -> Result<(Arc<ClientConnection>, Message), ReplicaError> {
+        let message = request.encode(self.device);
+        if message.len() > MESSAGE_BYTES_MAX {
+            return Err(ReplicaError::Invalid("a request above the limit of the link"));
+        }
+        let connection = self.lanes.connection(request.is_bulk(message.len())).await?;
+        Ok((connection, message))
+    }
+}
+
+/// An answer to another question than was asked: as good as none.
+fn other_answer() -> ReplicaError {
+    ReplicaError::Unreachable("the node answered what wasn't asked".to_owned())
+}
+
+/// Makes the call, and takes the kind of answer that belongs to it.
+macro_rules! ask {
+    ($replica:expr, $request:expr, $answer:path) => {
+        match $replica.call($request).await? {
+            $answer(answer) => Ok(answer),
+            _ => Err(other_answer()),
+        }
+    };
+}
+
+#[async_trait]
+impl Replica for RemoteReplica {
+    async fn prepare(&self, request: Prepare) -> Result<Promise, ReplicaError> {
+        ask!(self, Request::Prepare(request), Answer::Promise)
+    }
+
+    async fn accept(&self, request: Accept) -> Result<(), ReplicaError> {
+        self.call_for_nothing(Request::Accept(request)).await
+    }
+
+    async fn read(&self, request: ReadRow) -> Result<RowReply, ReplicaError> {
+        ask!(self, Request::Read(request), Answer::Row)
+    }
+
+    async fn list(&self, request: ListRows) -> Result<RowPage, ReplicaError> {
+        ask!(self, Request::List(request), Answer::Page)
+    }
+
+    async fn counters(&self, tables: Vec<TableId>) -> Result<Vec<TableCounters>, ReplicaError> {
+        ask!(self, Request::Counters(tables), Answer::Counters)
+    }
+
+    async fn stage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        let request = Request::Stage(blob);
+        let (connection, message) = self.address(&request).await?;
+        Ok(Box::new(upload::begin(&connection, self.device, &request, message).await?))
+    }
+
+    async fn read_blob(&self, request: ReadBlob) -> Result<BlockStream, ReplicaError> {
+        let request = Request::ReadBlob(request);
+        let (connection, message) = self.address(&request).await?;
+        download::begin(&connection, self.device, &request, message).await
+    }
+
+    async fn seal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError> {
+        self.call_for_nothing(Request::Seal(table, token)).await
+    }
+
+    async fn unseal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError> {
+        self.call_for_nothing(Request::Unseal(table, token)).await
+    }
+
+    async fn garbage(&self, limit: usize) -> Result<Vec<Garbage>, ReplicaError> {
+        ask!(self, Request::Garbage { limit }, Answer::Garbage)
+    }
+
+    async fn settle_garbage(&self, blobs: Vec<BlobId>) -> Result<(), ReplicaError> {
+        self.call_for_nothing(Request::SettleGarbage(blobs)).await
+    }
+
+    async fn reclaim(&self, blobs: Vec<BlobId>) -> Result<(), ReplicaError> {
+        self.call_for_nothing(Request::Reclaim(blobs)).await
+    }
+
+    async fn unreferenced(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobFact>, ReplicaError> {
+        ask!(self, Request::Unreferenced { after, limit }, Answer::Unreferenced)
+    }
+
+    async fn tombstones(&self, limit: usize) -> Result<Vec<Tombstone>, ReplicaError> {
+        ask!(self, Request::Tombstones { limit }, Answer::Tombstones)
+    }
+
+    async fn forget(&self, tombstones: Vec<Tombstone>) -> Result<(), ReplicaError> {
+        self.call_for_nothing(Request::Forget(tombstones)).await
+    }
+}
+
+impl fmt::Debug for RemoteReplica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteReplica").field("device", &self.device).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! The storage node's end: its devices, for whoever knows the cluster's secret.
+
+mod session;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use martlet_protocol::Replica;
+use martlet_ring::DeviceId;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::connection::{self, Keys};
+use crate::handshake;
+use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
+use crate::limits::{BACKOFF_MIN, CONNECTIONS_MAX, DRAIN_TIMEOUT};
+use session::Session;
+
+/// What a node serves.
+pub type Devices = BTreeMap<DeviceId, Arc<dyn Replica>>;
+
+/// Serves the devices until `shutdown`; then answers what has been asked, for at most [`DRAIN_TIMEOUT`].
+///
+/// Above [`CONNECTIONS_MAX`] connections, further ones wait to be accepted.
+pub async fn serve(
+    listener: TcpListener,
+    devices: Devices,
+    identity: LinkIdentity,
+    shutdown: impl Future<Output = ()>,
+) {
+    let door = Arc::new(Door::new(devices, identity, Arc::new(SystemNonces)));
+    let (leave, leaving) = watch::channel(false);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, from, place)) => {
+                let (door, leaving) = (door.clone(), leaving.clone());
+                connections.spawn(async move {
+                    door.serve(stream, &from, leaving).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection couldn't be accepted");
+                sleep(BACKOFF_MIN).await;
+            }
+        }
+    }
+    drop(listener);
+    leave.send_replace(true);
+    let drained = timeout(DRAIN_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(connections = connections.len(), "clients still wait, and are cut off");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(tokio::net::TcpStream, String, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, from) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, from.to_string(), place))
+}
+
+/// What all connections of a node share.
+#[derive(Debug)]
+pub struct Door {
+    devices: Devices,
+    identity: LinkIdentity,
+    nonces: Arc<dyn NonceSource>,
+}
+
+impl Door {
+    pub fn new(devices: Devices, identity: LinkIdentity, nonces: Arc<dyn NonceSource>) -> Self {
+        Self { devices, identity, nonces }
+    }
+
+    /// Serves one connection, of any kind, until it ends. Once `leaving` is true, the client is asked to go.
+    pub async fn serve<S>(self: &Arc<Self>, mut stream: S, from: &str, mut leaving: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin,
+    {
+        let nonce = self.nonces.nonce();
+        let keys = match handshake::receive(&mut stream, &self.identity, nonce).await {
+            Ok(keys) => Keys { send: keys.from_server, receive: keys.from_client },
+            Err(error) => {
+                tracing::warn!(%from, %error, "a connection was refused");
+                return;
+            }
+        };
+        tracing::info!(%from, "a client has connected");
+        let session = Arc::new(Session::new(self.clone()));
+        let ending = session::EndWithTask(session.clone());
+        let leave = async {
+            // The sender is gone: nobody asks the clients to leave.
+            if leaving.wait_for(|leaving| *leaving).await.is_ok() {
+                session.leave();
+            }
+            std::future::pending::<()>().await;
+        };
+        let end = tokio::select! {
+            end = connection::run(stream, keys, &session) => end,
+            () = leave => return,
+        };
+        match end {
+            connection::LinkEnd::Record(crate::record::RecordError::Closed) => {
+                tracing::info!(%from, "a client has gone");
+            }
+            end => tracing::warn!(%from, %end, "a connection has ended"),
+        }
+        drop(ending);
+    }
+
+    pub(crate) fn device(&self, device: DeviceId) -> Option<&Arc<dyn Replica>> {
+        self.devices.get(&device)
+    }
+}

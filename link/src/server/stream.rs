@@ -1,0 +1,94 @@
+//! Blobs that come in and go out, block by block.
+
+use futures_util::StreamExt as _;
+use martlet_protocol::{Block, NewBlob, ReadBlob, Replica, ReplicaError};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::session::Session;
+use crate::frame::Kind;
+use crate::limits::FRAME_BYTES_MAX;
+use crate::message::{Answer, Message, encode_block};
+
+/// What the client sends of a blob.
+#[derive(Debug)]
+pub(super) enum Step {
+    Block(Block),
+    Finish,
+}
+
+/// Takes a blob in. Ended before its time, it abandons the blob.
+pub(super) async fn stage(
+    session: &Session,
+    id: u64,
+    replica: &dyn Replica,
+    blob: NewBlob,
+    steps: mpsc::Receiver<Step>,
+) {
+    let outcome = take_in(session, id, replica, blob, steps).await;
+    if let Some(outcome) = outcome {
+        session.send(id, &outcome.map(|()| Answer::Done));
+    }
+    session.finish(id);
+}
+
+/// `None`: the client is gone.
+async fn take_in(
+    session: &Session,
+    id: u64,
+    replica: &dyn Replica,
+    blob: NewBlob,
+    mut steps: mpsc::Receiver<Step>,
+) -> Option<Result<(), ReplicaError>> {
+    let mut writer = match replica.stage(blob).await {
+        Ok(writer) => writer,
+        Err(error) => return Some(Err(error)),
+    };
+    session.send(id, &Ok(Answer::Done));
+    let credit = Message { head: 1_u32.to_le_bytes().to_vec().into(), ..Message::default() };
+    loop {
+        match steps.recv().await? {
+            Step::Finish => return Some(writer.finish().await),
+            Step::Block(block) => {
+                if let Err(error) = writer.write(block).await {
+                    return Some(Err(error));
+                }
+                let _ = session.outbox.push(Kind::Credit, id, credit.clone());
+            }
+        }
+    }
+}
+
+/// Sends a blob out, as fast as the client takes it.
+pub(super) async fn read(
+    session: &Session,
+    id: u64,
+    replica: &dyn Replica,
+    request: ReadBlob,
+    credit: &Semaphore,
+) {
+    match replica.read_blob(request).await {
+        Err(error) => session.send(id, &Err(error)),
+        Ok(mut blocks) => {
+            session.send(id, &Ok(Answer::Done));
+            loop {
+                // The end needs no credit, but waits for one: the client gives it with the last block.
+                let Ok(one) = credit.acquire().await else { break };
+                one.forget();
+                let block = match blocks.next().await {
+                    Some(Ok(block)) => encode_block(&block),
+                    Some(Err(error)) => break session.send_after_blocks(id, &Err(error)),
+                    None => break session.send_after_blocks(id, &Ok(Answer::Done)),
+                };
+                if block.len() > FRAME_BYTES_MAX {
+                    let error = ReplicaError::Invalid("a block above the limit of the link");
+                    break session.send_after_blocks(id, &Err(error));
+                }
+                let Ok(permit) = session.outbox.block_permit().await else { break };
+                if session.outbox.push_block(id, block, permit).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    session.finish(id);
+}

@@ -1,0 +1,4 @@
+//! A device behind a link: the same as without one, whatever happens to the connection.
+
+mod contract;
+mod harness;
