@@ -15,7 +15,7 @@ use martlet_storage_node::disk::segment::SEGMENT_BODY_BYTES_MAX;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::disk::{Disk, VFS};
-use crate::drive::{Standing, device_path};
+use crate::drive::Standing;
 use crate::model::Model;
 use crate::operation::{Operation, StageEnd};
 
@@ -49,12 +49,15 @@ pub(crate) async fn check(
     // Freed space is given back in the background; this waits until it is.
     device.reclaim(Vec::new()).await.map_err(|error| format!("giving back: {error}"))?;
     let mut model = standing.model.clone();
-    let mut unseals = Vec::new();
     for number in &standing.under_way {
         let operation = &operations[*number];
         match operation {
-            Operation::Seal(table, token) | Operation::Unseal(table, token) => unseals.push((*table, *token)),
-            _ if has_happened(device, operation).await? => model.apply(operation),
+            // Sealed or not is right; from here on it isn't.
+            Operation::Seal(table, token) | Operation::Unseal(table, token) => {
+                device.unseal(*table, *token).await.map_err(|error| format!("unsealing: {error}"))?;
+                model.apply(&Operation::Unseal(*table, *token));
+            }
+            _ if has_happened(device, &model, operation).await? => model.apply(operation),
             _ => {}
         }
     }
@@ -63,33 +66,29 @@ pub(crate) async fn check(
     check_queues(device, &model).await?;
     check_files(disk, &model)?;
     check_promises(device, &model).await?;
-    let open_seals = unseals.iter().map(|(table, _)| *table).collect();
-    check_seals(device, &model, &open_seals).await?;
-    // Either is right; from here on it is known.
-    for (table, token) in unseals {
-        device.unseal(table, token).await.map_err(|error| format!("unsealing: {error}"))?;
-        if model.seals.get(&table) == Some(&token) {
-            model.seals.remove(&table);
-        }
-    }
+    check_seals(device, &model).await?;
     Ok(model)
 }
 
-async fn has_happened(device: &Device, operation: &Operation) -> Result<bool, Finding> {
+/// `model` is what the device held when it was asked.
+async fn has_happened(device: &Device, model: &Model, operation: &Operation) -> Result<bool, Finding> {
     Ok(match operation {
         Operation::Accept(accept) => ballot_of(device, accept).await? == Some(accept.ballot),
         Operation::Stage { new, end: StageEnd::Finish, .. } => blob(device, new.id).await?.is_some(),
         Operation::Settle(ids) => {
             let queue = device.garbage(EVERYTHING).await.map_err(|error| format!("garbage: {error}"))?;
-            !queue.iter().any(|garbage| ids.first() == Some(&garbage.blob.id))
+            let queued = ids.iter().find(|id| model.garbage.contains_key(id));
+            queued.is_some_and(|id| !queue.iter().any(|garbage| garbage.blob.id == *id))
         }
-        Operation::Reclaim(ids) => match ids.first() {
+        Operation::Reclaim(ids) => match ids.iter().find(|id| model.blobs.contains_key(id)) {
             Some(id) => blob(device, *id).await?.is_none(),
             None => false,
         },
         Operation::Forget(tombstones) => {
             let left = device.tombstones(EVERYTHING).await.map_err(|error| format!("tombstones: {error}"))?;
-            !left.iter().any(|tombstone| tombstones.first() == Some(tombstone))
+            let held = model.tombstones();
+            let held = tombstones.iter().find(|tombstone| held.contains(tombstone));
+            held.is_some_and(|tombstone| !left.contains(tombstone))
         }
         Operation::Prepare(_)
         | Operation::Stage { end: StageEnd::Abandon(_), .. }
@@ -210,10 +209,9 @@ async fn check_queues(device: &Device, model: &Model) -> Checked {
 /// No file is there that nothing refers to.
 fn check_files(disk: &Disk, model: &Model) -> Checked {
     let tree = disk.tree();
-    let root = device_path(disk.root());
     let mut files = BTreeSet::new();
     for (path, _) in tree.paths() {
-        let name = path.strip_prefix(&root).map_err(|_| format!("{} is astray", path.display()))?;
+        let name = path.strip_prefix(disk.root()).map_err(|_| format!("{} is astray", path.display()))?;
         files.insert(name.to_str().unwrap_or_default().to_owned());
     }
     let expected: BTreeSet<String> = model
@@ -225,6 +223,7 @@ fn check_files(disk: &Disk, model: &Model) -> Checked {
     let blobs: BTreeSet<String> = files.iter().filter(|name| name.starts_with("blobs/")).cloned().collect();
     expect_eq!(blobs, expected, "blob files");
 
+    check_segments(&files, disk)?;
     let known = ["device.toml", "lock", "open", "index.db", "index.db-wal"];
     let stray: Vec<_> = files
         .iter()
@@ -233,6 +232,26 @@ fn check_files(disk: &Disk, model: &Model) -> Checked {
         })
         .collect();
     if stray.is_empty() { Ok(()) } else { Err(format!("stray files: {stray:?}")) }
+}
+
+/// The segments are those that hold something, and the newest.
+fn check_segments(files: &BTreeSet<String>, disk: &Disk) -> Checked {
+    let read = || {
+        let connection = connect(disk)?;
+        let newest: u32 = connection.query_row("SELECT tail_segment FROM device", [], |row| row.get(0))?;
+        let mut statement = connection.prepare("SELECT number FROM segments WHERE live_bytes > 0")?;
+        let numbers = statement.query_map([], |row| row.get(0))?;
+        Ok((newest, numbers.collect::<rusqlite::Result<BTreeSet<u32>>>()?))
+    };
+    let (newest, alive) = read().map_err(|error: rusqlite::Error| format!("segments: {error}"))?;
+    let name = |number: u32| format!("segments/{number:08x}");
+    let mut found: BTreeSet<String> =
+        files.iter().filter(|name| name.starts_with("segments/")).cloned().collect();
+    if !alive.contains(&newest) {
+        found.remove(&name(newest));
+    }
+    expect_eq!(found, alive.into_iter().map(name).collect::<BTreeSet<_>>(), "segments");
+    Ok(())
 }
 
 /// What was promised, accepted or forgotten refuses everything below it.
@@ -254,9 +273,9 @@ async fn check_promises(device: &Device, model: &Model) -> Checked {
     Ok(())
 }
 
-async fn check_seals(device: &Device, model: &Model, open: &BTreeSet<TableId>) -> Checked {
+async fn check_seals(device: &Device, model: &Model) -> Checked {
     let sealed: BTreeSet<TableId> = model.seals.keys().copied().collect();
-    for table in model.tables().into_iter().chain(sealed.clone()).filter(|table| !open.contains(table)) {
+    for table in model.tables().into_iter().chain(sealed.clone()) {
         match device.seal(table, PROBE).await {
             Ok(()) if !sealed.contains(&table) => {}
             Err(ReplicaError::Sealed) if sealed.contains(&table) => {}
@@ -271,13 +290,15 @@ async fn check_seals(device: &Device, model: &Model, open: &BTreeSet<TableId>) -
 
 /// The index of a closed device, as SQLite itself judges it.
 pub(crate) fn check_index(disk: &Disk) -> Checked {
-    let path = device_path(disk.root()).join("index.db");
-    let judge = || {
-        let connection = Connection::open_with_flags_and_vfs(path, OpenFlags::SQLITE_OPEN_READ_WRITE, VFS)?;
-        connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
-    };
+    let judge = || connect(disk)?.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
     match judge() {
         Ok(verdict) if verdict == "ok" => Ok(()),
         verdict => Err(format!("index.db: {verdict:?}")),
     }
+}
+
+/// A connection to the index of a closed device.
+pub(crate) fn connect(disk: &Disk) -> rusqlite::Result<Connection> {
+    let path = disk.root().join("index.db");
+    Connection::open_with_flags_and_vfs(path, OpenFlags::SQLITE_OPEN_READ_WRITE, VFS)
 }

@@ -16,7 +16,7 @@ use crate::event::{DataChange, DataEvent, Event, FileId, NameEvent};
 use crate::tree::{Tree, position};
 
 /// Disks write sectors as a whole.
-const SECTOR_BYTES: usize = 512;
+pub(crate) const SECTOR_BYTES: usize = 512;
 
 /// How much chance leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +76,14 @@ impl Platter {
                 }
             }
             Event::SyncDirectory(directory) => {
-                let (durable, pending) = self.names.drain(..).partition(|event| event.is_in(directory));
-                self.names = pending;
-                let durable: Vec<NameEvent> = durable;
-                durable.iter().for_each(|event| self.durable.apply_name(event));
+                let durable = &mut self.durable;
+                self.names.retain(|event| {
+                    let is_synced = event.is_in(directory);
+                    if is_synced {
+                        durable.apply_name(event);
+                    }
+                    !is_synced
+                });
             }
             Event::Asked(_) | Event::Answered(_) => {}
         }

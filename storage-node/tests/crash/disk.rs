@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
+use crate::crash::SECTOR_BYTES;
 use crate::event::{DataChange, DataEvent, Event, FileId, NameEvent};
-use crate::tree::Tree;
+use crate::tree::{Tree, position};
 
 pub(crate) use files::SimulatedFiles;
 pub(crate) use vfs::VFS;
@@ -38,14 +41,16 @@ struct State {
     failure: Option<Failure>,
     /// What can fail, counted.
     chances_to_fail: u64,
-    failed: bool,
+    victim: Option<Victim>,
     free_bytes: u64,
 }
 
-/// A disk that fails once: the write, sync or change of a name with this number, counted from 0.
+/// A disk that fails at the write, sync or change of a name with this number, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) number: u64,
+    /// How many fail from there on.
+    pub(crate) count: u64,
     pub(crate) kind: FailureKind,
 }
 
@@ -55,6 +60,18 @@ pub(crate) enum FailureKind {
     Broken,
     /// `ENOSPC`: nothing was done, or only the beginning.
     Full,
+    /// Syncs say that all is well, and what was written is lost all the same.
+    Lying,
+}
+
+/// What it was that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Victim {
+    Write,
+    Hole,
+    Sync,
+    Name,
+    SyncDirectory,
 }
 
 impl Disk {
@@ -62,7 +79,8 @@ impl Disk {
     pub(crate) fn new(content: &Tree, root: &Path) -> Arc<Self> {
         static DISKS: AtomicU64 = AtomicU64::new(0);
         let new_root = vfs::root_of(DISKS.fetch_add(1, Ordering::Relaxed));
-        let tree = content.moved(root, &new_root);
+        let mut tree = content.moved(root, &new_root);
+        tree.drop_nameless();
         let next_file = tree.paths().map(|(_, file)| file.0 + 1).max().unwrap_or(0);
         let state = State {
             tree,
@@ -71,7 +89,7 @@ impl Disk {
             locked: HashSet::new(),
             failure: None,
             chances_to_fail: 0,
-            failed: false,
+            victim: None,
             free_bytes: FREE_BYTES,
         };
         let disk = Arc::new(Self { root: new_root, state: Mutex::new(state) });
@@ -106,16 +124,18 @@ impl Disk {
         let mut state = self.lock();
         state.failure = Some(failure);
         state.chances_to_fail = 0;
-        state.failed = false;
+        state.victim = None;
     }
 
-    pub(crate) fn has_failed(&self) -> bool {
-        self.lock().failed
+    /// Whether the workload has come to the failure.
+    pub(crate) fn is_past_failure(&self) -> bool {
+        let state = self.lock();
+        state.failure.is_some_and(|failure| state.chances_to_fail > failure.number)
     }
 
-    /// How often it could have failed since [`Disk::fail`].
-    pub(crate) fn chances_to_fail(&self) -> u64 {
-        self.lock().chances_to_fail
+    /// What has failed first; `None`: nothing yet.
+    pub(crate) fn victim(&self) -> Option<Victim> {
+        self.lock().victim
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -148,7 +168,7 @@ impl Disk {
         if !state.tree.has_directory(directory) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        state.may_fail().map_err(FailureKind::of_sync)?;
+        state.may_fail(Victim::SyncDirectory).map_err(FailureKind::error)?;
         state.log.push(Event::SyncDirectory(directory.to_owned()));
         Ok(())
     }
@@ -163,12 +183,12 @@ impl Disk {
 
     fn sync(&self, file: FileId) -> io::Result<()> {
         let mut state = self.lock();
-        if let Err(kind) = state.may_fail() {
-            state.log.push(Event::SyncFailed(file));
-            return Err(kind.of_sync());
+        let synced = state.may_fail(Victim::Sync);
+        state.log.push(if synced.is_ok() { Event::Sync(file) } else { Event::SyncFailed(file) });
+        match synced {
+            Ok(()) | Err(FailureKind::Lying) => Ok(()),
+            Err(kind) => Err(kind.error()),
         }
-        state.log.push(Event::Sync(file));
-        Ok(())
     }
 
     /// Reads what is there, and answers how much that is.
@@ -184,20 +204,20 @@ impl Disk {
 
 impl State {
     fn name(&mut self, event: NameEvent) -> io::Result<()> {
-        self.may_fail().map_err(FailureKind::of_write)?;
+        self.may_fail(Victim::Name).map_err(FailureKind::error)?;
         self.tree.apply_name(&event);
         self.log.push(Event::Name(event));
         Ok(())
     }
 
     fn change(&mut self, file: FileId, change: DataChange) -> io::Result<()> {
-        let failed = self.may_fail();
+        let failed = self.may_fail(match change {
+            DataChange::Write { .. } | DataChange::Truncate { .. } => Victim::Write,
+            DataChange::PunchHole { .. } => Victim::Hole,
+        });
         let done = match (failed, change) {
             (Ok(()), change) => Some(change),
-            // A part may have been written all the same.
-            (Err(_), DataChange::Write { offset, bytes }) if bytes.len() > 1 => {
-                Some(DataChange::Write { offset, bytes: bytes.slice(..bytes.len() / 2) })
-            }
+            (Err(_), DataChange::Write { offset, bytes }) => beginning_of(offset, &bytes),
             (Err(_), _) => None,
         };
         if let Some(change) = done {
@@ -205,15 +225,15 @@ impl State {
             self.tree.apply_data(&event);
             self.log.push(Event::Data(event));
         }
-        failed.map_err(FailureKind::of_write)
+        failed.map_err(FailureKind::error)
     }
 
-    fn may_fail(&mut self) -> Result<(), FailureKind> {
+    fn may_fail(&mut self, victim: Victim) -> Result<(), FailureKind> {
         let number = self.chances_to_fail;
         self.chances_to_fail += 1;
         match self.failure {
-            Some(failure) if failure.number == number => {
-                self.failed = true;
+            Some(failure) if failure.strikes(number, victim) => {
+                self.victim.get_or_insert(victim);
                 Err(failure.kind)
             }
             _ => Ok(()),
@@ -221,16 +241,38 @@ impl State {
     }
 }
 
+impl Failure {
+    fn strikes(self, number: u64, victim: Victim) -> bool {
+        let is_concerned = self.kind != FailureKind::Lying || victim == Victim::Sync;
+        is_concerned && (self.number..self.number.saturating_add(self.count)).contains(&number)
+    }
+}
+
 impl FailureKind {
-    fn of_write(self) -> io::Error {
+    fn error(self) -> io::Error {
         match self {
-            Self::Broken => io::Error::other("simulated failure of the disk"),
+            Self::Broken | Self::Lying => io::Error::other("simulated failure of the disk"),
             Self::Full => io::ErrorKind::StorageFull.into(),
         }
     }
+}
 
-    /// A full disk shows at a sync as well, where space is only allotted then.
-    fn of_sync(self) -> io::Error {
-        self.of_write()
+impl Victim {
+    /// Whether a device that this happened to can't be trusted any more.
+    pub(crate) fn is_fatal(self, kind: FailureKind) -> bool {
+        match (self, kind) {
+            (Self::Write, FailureKind::Full) | (Self::Name | Self::Hole, _) | (_, FailureKind::Lying) => {
+                false
+            }
+            // A full disk may show only at a sync, where space is allotted then.
+            (Self::Sync | Self::SyncDirectory, _) | (Self::Write, FailureKind::Broken) => true,
+        }
     }
+}
+
+/// The part of a failed write that may have been done all the same: whole sectors, about half of them.
+fn beginning_of(offset: u64, bytes: &Bytes) -> Option<DataChange> {
+    let middle = offset + bytes.len() as u64 / 2;
+    let whole_sectors = position((middle - middle % SECTOR_BYTES as u64).saturating_sub(offset));
+    (whole_sectors > 0).then(|| DataChange::Write { offset, bytes: bytes.slice(..whole_sectors) })
 }

@@ -1,16 +1,17 @@
 //! Running a plan against a device, and remembering what happened.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use martlet_protocol::ReplicaError;
+use martlet_protocol::{BlobId, ReplicaError};
 use martlet_ring::DeviceId;
 use martlet_storage_node::disk::start::OpenError;
 use martlet_storage_node::{ClusterId, Device, DeviceIdentity, DeviceOptions, SteadyClock};
 use martlet_testkit::SimulatedClock;
 
+use crate::check::{self, Finding};
 use crate::disk::{Disk, SimulatedFiles, VFS};
 use crate::event::Event;
 use crate::model::{Model, PARTITION_BITS};
@@ -44,16 +45,11 @@ pub(crate) fn options(disk: &Arc<Disk>) -> DeviceOptions {
 }
 
 pub(crate) fn create(disk: &Arc<Disk>) -> Result<Device, OpenError> {
-    Device::create(&device_path(disk.root()), options(disk))
+    Device::create(disk.root(), options(disk))
 }
 
 pub(crate) fn open(disk: &Arc<Disk>) -> Result<Device, OpenError> {
-    Device::open(&device_path(disk.root()), options(disk))
-}
-
-/// The disk's only directory.
-pub(crate) fn device_path(root: &Path) -> std::path::PathBuf {
-    root.to_owned()
+    Device::open(disk.root(), options(disk))
 }
 
 /// A runtime for one thread: the device has its own.
@@ -68,71 +64,93 @@ pub(crate) struct Recording {
     pub(crate) log: Vec<Event>,
     /// What comes before this is the making of the device.
     pub(crate) created: usize,
-    /// By operation; `None`: it wasn't asked for.
-    pub(crate) answers: Vec<Option<Result<Answer, ReplicaError>>>,
+    /// By operation.
+    pub(crate) answers: Vec<Result<Answer, ReplicaError>>,
 }
 
 /// Makes a device on an empty disk, carries the plan out, and closes the device.
 pub(crate) fn record(disk: &Arc<Disk>, plan: Plan) -> Recording {
-    let device = create(disk).expect("a device on an empty disk");
+    let mut device = create(disk).expect("a device on an empty disk");
     let created = disk.log().len();
     let runtime = runtime();
-    let answers = runtime.block_on(carry_out(disk, &device, &plan));
+    let mut answers = Vec::new();
+    for round in 0..plan.rounds.len() {
+        if plan.restarts.contains(&round) {
+            runtime.block_on(device.close()).expect("the device closes");
+            end_segment(disk);
+            device = open(disk).expect("the device opens");
+        }
+        answers.extend(runtime.block_on(carry_out_round(disk, &device, &plan, round)));
+    }
     runtime.block_on(device.close()).expect("the device closes");
     Recording { plan, log: disk.log(), created, answers }
 }
 
-/// Asks for everything, round by round.
+/// Asks for everything, round by round, without restarts.
 pub(crate) async fn carry_out(
     disk: &Disk,
     device: &Device,
     plan: &Plan,
-) -> Vec<Option<Result<Answer, ReplicaError>>> {
+) -> Vec<Result<Answer, ReplicaError>> {
     let mut answers = Vec::new();
     for round in 0..plan.rounds.len() {
-        let asked = plan.round(round).map(|number| async move {
-            disk.note(Event::Asked(number));
-            let answer = plan.operations[number].perform(device).await;
-            disk.note(Event::Answered(number));
-            answer
-        });
-        answers.extend(join_all(asked).await.into_iter().map(Some));
+        answers.extend(carry_out_round(disk, device, plan, round).await);
     }
     answers
 }
 
+/// Asks for everything of one round at once.
+pub(crate) async fn carry_out_round(
+    disk: &Disk,
+    device: &Device,
+    plan: &Plan,
+    round: usize,
+) -> Vec<Result<Answer, ReplicaError>> {
+    let asked = plan.round(round).map(|number| async move {
+        disk.note(Event::Asked(number));
+        let answer = plan.operations[number].perform(device).await;
+        disk.note(Event::Answered(number));
+        answer
+    });
+    join_all(asked).await
+}
+
+/// Has the next start begin a new segment, long before this one is full: by telling the index that this one
+/// is longer than it is, which is taken for damage behind the last record.
+fn end_segment(disk: &Disk) {
+    let connection = check::connect(disk).expect("the index opens");
+    let changed =
+        connection.execute_batch("PRAGMA synchronous = FULL; UPDATE device SET tail_end = tail_end + 4096");
+    changed.expect("the index is written to");
+}
+
 impl Recording {
-    /// The device has answered what the reference does.
-    pub(crate) fn assert_answers(&self) {
-        let mut model = Model::default();
+    /// The device has answered what the reference does, which begins with `model`.
+    pub(crate) fn check_answers(&self, mut model: Model) -> Result<(), Finding> {
         for (number, operation) in self.plan.operations.iter().enumerate() {
-            let answer = self.answers[number].as_ref().expect("it was asked for");
+            let answer = &self.answers[number];
             let verdict = model.verdict(operation);
             match (answer, &verdict) {
                 (Ok(Answer::Promised(promise)), Ok(())) => {
-                    let Operation::Prepare(prepare) = operation else { panic!("only a prepare is promised") };
+                    let Operation::Prepare(prepare) = operation else {
+                        return Err("an unasked promise".to_owned());
+                    };
                     let accepted = model.rows.get(&prepare.row.row).map(|row| &row.accepted);
-                    assert_eq!(promise.accepted.as_ref(), accepted, "operation {number}: {operation:?}");
+                    if promise.accepted.as_ref() != accepted {
+                        return Err(format!("{operation:?}\n   found {promise:?}\nexpected {accepted:?}"));
+                    }
                 }
-                (Ok(Answer::Done), Ok(())) => {}
-                (Err(error), Err(expected)) if error == expected => {}
                 // What it has seen may be higher than what the reference knows.
-                (Err(ReplicaError::Refused { .. }), Err(ReplicaError::Refused { .. })) => {}
-                _ => panic!("operation {number}: {operation:?}\nanswered {answer:?}\nexpected {verdict:?}"),
+                (Ok(Answer::Done), Ok(()))
+                | (Err(ReplicaError::Refused { .. }), Err(ReplicaError::Refused { .. })) => {}
+                (Err(error), Err(expected)) if error == expected => {}
+                _ => return Err(format!("{operation:?}\nanswered {answer:?}\nexpected {verdict:?}")),
             }
             if verdict.is_ok() {
                 model.apply(operation);
             }
         }
-    }
-
-    /// What was under way and what was done when this much of the log had happened.
-    pub(crate) fn standing(&self, until: usize) -> Standing {
-        let mut standing = Standing::default();
-        for event in &self.log[..until] {
-            standing.follow(event, self);
-        }
-        standing
+        Ok(())
     }
 }
 
@@ -144,29 +162,41 @@ pub(crate) struct Standing {
     /// Asked for and not answered.
     pub(crate) under_way: Vec<usize>,
     /// Blobs that there ever were.
-    pub(crate) blobs_seen: std::collections::BTreeSet<martlet_protocol::BlobId>,
+    pub(crate) blobs_seen: BTreeSet<BlobId>,
 }
 
 impl Standing {
     pub(crate) fn follow(&mut self, event: &Event, recording: &Recording) {
         match event {
-            Event::Asked(number) => {
-                self.under_way.push(*number);
-                match &recording.plan.operations[*number] {
-                    Operation::Stage { new, .. } => drop(self.blobs_seen.insert(new.id)),
-                    Operation::Accept(accept) => {
-                        self.blobs_seen.extend(accept.body.as_ref().map(|body| body.blob.id));
-                    }
-                    _ => {}
-                }
+            Event::Asked(number) => self.ask(*number, &recording.plan),
+            Event::Answered(number) if recording.answers[*number].is_ok() => {
+                self.succeed(*number, &recording.plan);
             }
-            Event::Answered(number) => {
-                self.under_way.retain(|other| other != number);
-                if matches!(recording.answers[*number], Some(Ok(_))) {
-                    self.model.apply(&recording.plan.operations[*number]);
-                }
+            Event::Answered(number) => self.refuse(*number),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn ask(&mut self, number: usize, plan: &Plan) {
+        self.under_way.push(number);
+        match &plan.operations[number] {
+            Operation::Stage { new, .. } => {
+                self.blobs_seen.insert(new.id);
+            }
+            Operation::Accept(accept) => {
+                self.blobs_seen.extend(accept.body.as_ref().map(|body| body.blob.id));
             }
             _ => {}
         }
+    }
+
+    pub(crate) fn succeed(&mut self, number: usize, plan: &Plan) {
+        self.under_way.retain(|other| *other != number);
+        self.model.apply(&plan.operations[number]);
+    }
+
+    /// The device has said that it doesn't do it.
+    pub(crate) fn refuse(&mut self, number: usize) {
+        self.under_way.retain(|other| *other != number);
     }
 }

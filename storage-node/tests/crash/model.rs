@@ -132,6 +132,13 @@ impl Model {
         }
     }
 
+    /// The highest ballot at which anything is known to be taken.
+    pub(crate) fn highest_of_all(&self) -> Ballot {
+        let accepted = self.rows.values().map(|row| row.accepted.ballot);
+        let promised = self.promises.values().map(|(_, ballot)| *ballot);
+        accepted.chain(promised).chain(self.forgotten.values().copied()).max().unwrap_or_default()
+    }
+
     /// The highest ballot at which the row is known to be taken.
     fn highest(&self, row: &RowAddress) -> Ballot {
         let accepted = self.rows.get(&row.row).map(|row| row.accepted.ballot);
@@ -141,6 +148,9 @@ impl Model {
     }
 
     fn accept_verdict(&self, accept: &Accept) -> Result<(), ReplicaError> {
+        if self.is_accepted(accept) {
+            return Ok(());
+        }
         let seen = self.highest(&accept.row);
         if seen > accept.ballot {
             return Err(ReplicaError::Refused { seen });
@@ -157,7 +167,14 @@ impl Model {
         if missing.is_empty() { Ok(()) } else { Err(ReplicaError::MissingBlobs(missing)) }
     }
 
+    fn is_accepted(&self, accept: &Accept) -> bool {
+        self.rows.get(&accept.row.row).is_some_and(|row| row.accepted.ballot == accept.ballot)
+    }
+
     fn accept(&mut self, accept: &Accept) {
+        if self.is_accepted(accept) {
+            return;
+        }
         if let Some(body) = &accept.body {
             let new =
                 NewBlob { id: body.blob.id, hash: body.blob.hash, owner: BlobOwner::Row(accept.row.clone()) };

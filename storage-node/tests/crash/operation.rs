@@ -5,12 +5,13 @@ use martlet_protocol::{
     Accept, BLOCK_BYTES, BlobId, Block, NewBlob, Prepare, Promise, Replica, ReplicaError, SealToken, TableId,
     Tombstone,
 };
+use martlet_storage_node::disk::segment::SEGMENT_BODY_BYTES_MAX;
 
 /// One request, with everything that it carries.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     Prepare(Prepare),
-    Accept(Accept),
+    Accept(Box<Accept>),
     Stage { new: NewBlob, bytes: Bytes, end: StageEnd },
     Seal(TableId, SealToken),
     Unseal(TableId, SealToken),
@@ -31,15 +32,28 @@ pub(crate) enum StageEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Done,
-    Promised(Promise),
+    Promised(Box<Promise>),
 }
 
 impl Operation {
+    /// How the upload of a blob ends that is too large for a segment.
+    pub(crate) fn stages_file(&self) -> Option<StageEnd> {
+        match self {
+            Self::Stage { bytes, end, .. } if bytes.len() as u64 > SEGMENT_BODY_BYTES_MAX => Some(*end),
+            _ => None,
+        }
+    }
+
     /// Asks the device, and waits for its answer.
     pub(crate) async fn perform(&self, device: &dyn Replica) -> Result<Answer, ReplicaError> {
         match self {
-            Self::Prepare(prepare) => return device.prepare(prepare.clone()).await.map(Answer::Promised),
-            Self::Accept(accept) => device.accept(accept.clone()).await,
+            Self::Prepare(prepare) => {
+                return device
+                    .prepare(prepare.clone())
+                    .await
+                    .map(|promise| Answer::Promised(Box::new(promise)));
+            }
+            Self::Accept(accept) => device.accept(Accept::clone(accept)).await,
             Self::Stage { new, bytes, end } => stage(device, new, bytes, *end).await,
             Self::Seal(table, token) => device.seal(*table, *token).await,
             Self::Unseal(table, token) => device.unseal(*table, *token).await,

@@ -17,6 +17,9 @@ use crate::operation::{Operation, StageEnd};
 /// Where ballots begin: 2026-01-01, as the simulated clock does.
 const START_MICROS: u64 = 1_767_225_600_000_000;
 
+/// After a restart, everything is refused up to a bound that is this far ahead at most.
+const BOUND_AHEAD_MICROS: u64 = 60_000_000;
+
 /// Requests of one round, at most.
 const ROUND_MAX: usize = 5;
 
@@ -26,12 +29,16 @@ pub(crate) struct Plan {
     pub(crate) operations: Vec<Operation>,
     /// For each round, the number of its first operation.
     pub(crate) rounds: Vec<usize>,
+    /// Rounds before which the device is closed and opened again, and goes on with a new segment.
+    pub(crate) restarts: Vec<usize>,
 }
 
 /// How a workload is to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) rounds: usize,
+    /// How often the device is closed and opened again, evenly spread over the rounds.
+    pub(crate) restarts: usize,
     /// The largest staged blob.
     pub(crate) staged_bytes_max: usize,
     /// The largest record of a row; long ones fill the index's log.
@@ -52,17 +59,72 @@ pub(crate) struct Planner {
     shape: Shape,
     model: Model,
     ballot_time: u64,
-    tables: Vec<TableId>,
+    tables: [TableId; 2],
+    /// What has been asked for with success.
+    done: Vec<Operation>,
 }
 
 impl Plan {
-    pub(crate) fn of(seed: u64, shape: Shape) -> Self {
-        let mut planner = Planner::new(seed, shape);
+    /// A workload for a device that holds this already.
+    pub(crate) fn continuing(seed: u64, shape: Shape, model: Model) -> Self {
+        let mut planner = Planner::new(seed, shape, model);
         let mut plan = Self::default();
-        for _ in 0..shape.rounds {
+        let session_rounds = shape.rounds.div_ceil(shape.restarts + 1).max(1);
+        for round in 0..shape.rounds {
+            if round > 0 && round.is_multiple_of(session_rounds) {
+                plan.restarts.push(round);
+                planner.ballot_time += BOUND_AHEAD_MICROS;
+            }
             planner.round(&mut plan);
         }
         plan
+    }
+
+    pub(crate) fn single(operation: Operation) -> Self {
+        Self { operations: vec![operation], rounds: vec![0], restarts: Vec::new() }
+    }
+
+    /// The first seeded plan from `seed` on that asks for everything at least once; and its seed.
+    pub(crate) fn of_everything(seed: u64, shape: Shape, model: &Model) -> (u64, Self) {
+        let plans = (seed..).map(|seed| (seed, Self::continuing(seed, shape, model.clone())));
+        plans.into_iter().find(|(_, plan)| plan.asks_for_everything()).expect("chance gets to everything")
+    }
+
+    fn asks_for_everything(&self) -> bool {
+        let asks_for = |is_it: fn(&Operation) -> bool| self.operations.iter().any(is_it);
+        asks_for(|operation| matches!(operation, Operation::Seal(..)))
+            && asks_for(|operation| matches!(operation, Operation::Reclaim(_)))
+            && asks_for(|operation| matches!(operation, Operation::Settle(_)))
+            && asks_for(|operation| matches!(operation, Operation::Prepare(_)))
+            && asks_for(|operation| matches!(operation, Operation::Accept(accept) if accept.body.is_some()))
+            && asks_for(|operation| operation.stages_file() == Some(StageEnd::Finish))
+            && asks_for(
+                |operation| matches!(operation.stages_file(), Some(StageEnd::Abandon(blocks)) if blocks > 16),
+            )
+    }
+
+    /// The same, and at last the smallest thing that a device can be asked to store.
+    pub(crate) fn then_put_one_row(&self) -> Self {
+        let row = RowAddress {
+            row: RowKey { table: TableId::system(200), key: Bytes::from_static(b"at last") },
+            hash: PlacementHash(0),
+        };
+        let ballot = Ballot { time: START_MICROS * 2, proposer: ProposerId(1) };
+        let state = State::first(ballot, Ballot::ZERO, RowValue::Tombstone);
+        let accept = Accept { row, ballot, state, body: None, garbage: Vec::new(), seal: None };
+        let mut plan = self.clone();
+        plan.rounds.push(plan.operations.len());
+        plan.operations.push(Operation::Accept(Box::new(accept)));
+        plan
+    }
+
+    /// Has a round reclaim nothing that a row refers to: some of what was planned before may have been refused.
+    pub(crate) fn spare_what_is_referred_to(&mut self, round: usize, model: &Model) {
+        for number in self.round(round) {
+            if let Operation::Reclaim(ids) = &mut self.operations[number] {
+                ids.retain(|id| model.blobs.get(id).is_none_or(|stored| !model.is_referenced(stored)));
+            }
+        }
     }
 
     pub(crate) fn round(&self, number: usize) -> std::ops::Range<usize> {
@@ -72,10 +134,19 @@ impl Plan {
 }
 
 impl Planner {
-    fn new(seed: u64, shape: Shape) -> Self {
-        let mut chance = Chance::of(seed);
-        let tables = (0..2).map(|_| TableId::new(TableKind::Objects, chance.array())).collect();
-        Self { chance, shape, model: Model::default(), ballot_time: START_MICROS, tables }
+    fn new(seed: u64, shape: Shape, model: Model) -> Self {
+        let tables = [TableId::new(TableKind::Objects, [1; 15]), TableId::new(TableKind::Objects, [2; 15])];
+        let mut planner = Self {
+            chance: Chance::of(seed),
+            shape,
+            model,
+            ballot_time: START_MICROS,
+            tables,
+            done: Vec::new(),
+        };
+        let taken = planner.model.highest_of_all().time;
+        planner.ballot_time = planner.ballot_time.max(taken + BOUND_AHEAD_MICROS);
+        planner
     }
 
     fn round(&mut self, plan: &mut Plan) {
@@ -97,6 +168,7 @@ impl Planner {
         for operation in done {
             if self.model.verdict(&operation).is_ok() {
                 self.model.apply(&operation);
+                self.done.push(operation.clone());
             }
             plan.operations.push(operation);
         }
@@ -114,7 +186,8 @@ impl Planner {
             77..=81 => self.settle(),
             82..=87 => self.reclaim(),
             88..=90 => self.forget(),
-            91..=96 => Some(self.prepare()),
+            91..=95 => Some(self.prepare()),
+            96 => self.ask_again(),
             97 => self.refer_to_missing(),
             98 => self.put_too_late(),
             _ => self.put_under_seal(),
@@ -134,7 +207,7 @@ impl Planner {
         let blob = BlobRef { id, hash: row.hash, bytes: bytes.len() as u64, checksum: Checksum::of(&bytes) };
         let body = Some(CarriedBody { blob, bytes });
         let value = self.live(vec![blob]);
-        Operation::Accept(self.accept(row, value, body))
+        Operation::Accept(Box::new(self.accept(row, value, body)))
     }
 
     /// As a change of metadata does: the bytes stay.
@@ -142,21 +215,21 @@ impl Planner {
         let row = self.known_row()?;
         let blobs = self.model.rows.get(&row.row)?.accepted.state.value.blobs().to_vec();
         let value = self.live(blobs);
-        Some(Operation::Accept(self.accept(row, value, None)))
+        Some(Operation::Accept(Box::new(self.accept(row, value, None))))
     }
 
     fn remove(&mut self) -> Option<Operation> {
         let row = self.known_row()?;
-        Some(Operation::Accept(self.accept(row, RowValue::Tombstone, None)))
+        Some(Operation::Accept(Box::new(self.accept(row, RowValue::Tombstone, None))))
     }
 
     fn stage(&mut self) -> Operation {
         let bytes_count = match self.chance.below(6) {
             // Larger than what fits into a segment.
-            0 if self.shape.staged_bytes_max > 1 << 20 => {
+            0 | 1 if self.shape.staged_bytes_max > 1 << 20 => {
                 self.shape.staged_bytes_max - self.chance.below(10_000)
             }
-            1 => self.chance.below(1000),
+            2 => self.chance.below(1000),
             _ => 1 + self.chance.below(150_000),
         };
         let bytes = Bytes::from(self.chance.bytes(bytes_count));
@@ -168,10 +241,10 @@ impl Planner {
         };
         let new = NewBlob { id: BlobId(self.chance.array()), hash, owner };
         let blocks = bytes.len().div_ceil(martlet_protocol::BLOCK_BYTES);
-        let end = if self.chance.percent(25) {
-            StageEnd::Abandon(self.chance.below(blocks + 1))
-        } else {
-            StageEnd::Finish
+        let end = match self.chance.below(8) {
+            0 => StageEnd::Abandon(blocks),
+            1 => StageEnd::Abandon(self.chance.below(blocks + 1)),
+            _ => StageEnd::Finish,
         };
         Operation::Stage { new, bytes, end }
     }
@@ -194,7 +267,7 @@ impl Planner {
             return None;
         }
         let value = self.live(vec![fact.blob]);
-        Some(Operation::Accept(self.accept(row, value, None)))
+        Some(Operation::Accept(Box::new(self.accept(row, value, None))))
     }
 
     fn seal(&mut self) -> Operation {
@@ -232,6 +305,15 @@ impl Planner {
         Operation::Prepare(Prepare { row, ballot: self.ballot() })
     }
 
+    /// As after an answer that was lost.
+    fn ask_again(&mut self) -> Option<Operation> {
+        let is_repeated = |operation: &&Operation| {
+            matches!(operation, Operation::Accept(_) | Operation::Stage { end: StageEnd::Finish, .. })
+        };
+        let repeatable: Vec<_> = self.done.iter().filter(is_repeated).cloned().collect();
+        self.chance.pick(&repeatable).cloned()
+    }
+
     fn refer_to_missing(&mut self) -> Option<Operation> {
         let row = self.known_row()?;
         let blob =
@@ -239,7 +321,7 @@ impl Planner {
         let value = self.live(vec![blob]);
         let mut accept = self.accept(row, value, None);
         accept.garbage.clear();
-        Some(Operation::Accept(accept))
+        Some(Operation::Accept(Box::new(accept)))
     }
 
     fn put_too_late(&mut self) -> Option<Operation> {
@@ -247,7 +329,7 @@ impl Planner {
         let value = self.live(Vec::new());
         let mut accept = self.accept(row, value, None);
         accept.ballot = Ballot { time: START_MICROS, proposer: ProposerId(1) };
-        Some(Operation::Accept(accept))
+        Some(Operation::Accept(Box::new(accept)))
     }
 
     fn put_under_seal(&mut self) -> Option<Operation> {
@@ -257,7 +339,7 @@ impl Planner {
         let value = self.live(Vec::new());
         let mut accept = self.accept(row, value, None);
         accept.seal = None;
-        Some(Operation::Accept(accept))
+        Some(Operation::Accept(Box::new(accept)))
     }
 
     /// An accept as a proposer makes it, who knows what the row holds.

@@ -1,6 +1,6 @@
 //! Directories, names and bytes: a file system without a memory of how it came to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,6 +85,18 @@ impl Tree {
             }
             NameEvent::Remove { path, file } => self.remove(path, *file),
         }
+    }
+
+    pub(crate) fn remove_name(&mut self, path: &Path) {
+        if let Some(file) = self.find(path) {
+            self.remove(path, file);
+        }
+    }
+
+    /// Forgets the bytes of files that have lost all their names.
+    pub(crate) fn drop_nameless(&mut self) {
+        let named: BTreeSet<FileId> = self.paths().map(|(_, file)| file).collect();
+        self.files.retain(|file, _| named.contains(file));
     }
 
     /// The same files below another root.
