@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobRef, CarriedBody, Prepare, Promise, ReplicaError, RowState, RowValue};
 use martlet_register::{Asked, Ballot, Decision, Outcome, Proposer, ReplicaSet, Reply, Step};
@@ -341,6 +341,14 @@ impl<'a> Rounds<'a> {
     /// The answer is known. Replicas that have not accepted yet go on to do so, that they don't fall behind;
     /// and where one still has a seal that was lifted elsewhere, that is looked into.
     fn leave_the_slow_behind(&mut self) {
+        // Nearly always somebody has answered meanwhile, or only now gets to see the request.
+        while let Some(Some(answer)) = self.calls.next().now_or_never() {
+            if let Answer::Accept { from, outcome, .. } = answer {
+                self.accepts_pending -= 1;
+                self.replicas.devices[from].note(&outcome);
+                self.trouble.note(from, &outcome);
+            }
+        }
         let was_sealed = !self.trouble.sealed.is_empty();
         if self.accepts_pending == 0 && !was_sealed {
             return;
