@@ -6,6 +6,7 @@ use martlet_model::{AccountName, ContainerId, ObjectId};
 
 use super::account::{self, HeadAccount, ListContainers, PostAccount};
 use super::container::{self, ChangeContainer, HeadContainer, ListObjects};
+use super::joined::{self, DeleteJoined};
 use super::login::{self, Login};
 use super::object::{self, DeleteObject, GetObject, HeadObject, PostObject, PutObject};
 use super::path::Target;
@@ -32,6 +33,7 @@ pub enum Command {
     HeadObject(Box<HeadObject>),
     PostObject(Box<PostObject>),
     DeleteObject(DeleteObject),
+    DeleteJoined(DeleteJoined),
 }
 
 impl Command {
@@ -49,7 +51,7 @@ impl Command {
             },
             Target::Account(account) => of_account(account, head, &query),
             Target::Container(id) => of_container(id, head, &query),
-            Target::Object(id) => of_object(id, head),
+            Target::Object(id) => of_object(id, head, &query),
         }
     }
 
@@ -69,6 +71,7 @@ impl Command {
             Self::HeadObject(command) => &command.id.container.account,
             Self::PostObject(command) => &command.id.container.account,
             Self::DeleteObject(command) => &command.id.container.account,
+            Self::DeleteJoined(command) => &command.id.container.account,
         })
     }
 }
@@ -100,7 +103,10 @@ fn of_container(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<Comm
     })
 }
 
-fn of_object(id: ObjectId, head: &Parts) -> Result<Command, Refusal> {
+fn of_object(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result<Command, Refusal> {
+    if joined::is_delete(&head.method, query)? {
+        return Ok(Command::DeleteJoined(joined::parse_delete(id, head)));
+    }
     Ok(match head.method {
         Method::GET => Command::GetObject(Box::new(object::parse_get(id, head)?)),
         Method::HEAD => Command::HeadObject(Box::new(object::parse_head(id, head)?)),

@@ -16,6 +16,7 @@ mod date;
 mod declared;
 mod format;
 mod headers;
+mod joined;
 mod listing;
 mod login;
 mod object;
@@ -126,6 +127,7 @@ impl Swift {
             Command::HeadObject(command) => object::head(*command, store).await,
             Command::PostObject(command) => object::post(*command, store).await,
             Command::DeleteObject(command) => object::delete(command, store).await,
+            Command::DeleteJoined(command) => joined::delete(command, store).await,
         }
     }
 }

@@ -23,6 +23,7 @@ use super::content_type;
 use super::date;
 use super::declared;
 use super::headers::{self, Dates, IfRange, Owner};
+use super::joined;
 use super::listing::CONTENT_TYPE_UNKNOWN;
 use super::refusal::Refusal;
 
@@ -257,6 +258,9 @@ pub(super) fn render_state(info: &ObjectInfo) -> HeaderMap {
     headers.insert(LAST_MODIFIED, last_modified(info));
     headers.insert("x-timestamp", answer::timestamp(info.modified));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if joined::is_joined(info) {
+        headers.insert("x-static-large-object", HeaderValue::from_static("True"));
+    }
     headers
 }
 

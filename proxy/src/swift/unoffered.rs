@@ -53,7 +53,6 @@ const SETTINGS: &[&str] = &[
 const PARAMETERS: &[&str] = &[
     "bulk-delete",
     "extract-archive",
-    "multipart-manifest",
     "part-number",
     "path",
     "reverse",
@@ -191,8 +190,7 @@ mod tests {
 
     #[test]
     fn parameters_with_a_meaning_are_named() {
-        check_query("multipart-manifest=put", Some("multipart-manifest"));
-        check_query("multipart%2Dmanifest=put", Some("multipart-manifest"));
+        check_query("bulk%2Ddelete", Some("bulk-delete"));
         check_query("temp_url_sig=x&temp_url_expires=1", Some("temp_url_sig"));
         check_query("bulk-delete", Some("bulk-delete"));
         check_query("extract-archive=tar", Some("extract-archive"));

@@ -161,7 +161,7 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
         ("POST", "/box", ("X-Container-Meta-Quota-Bytes", "1"), "X-Container-Meta-Quota-Bytes"),
         ("POST", "", ("X-Account-Meta-Temp-URL-Key", "k"), "X-Account-Meta-Temp-Url-Key"),
         ("PUT", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
-        ("DELETE", "/box/key?multipart-manifest=delete", ("X-A", "b"), "multipart-manifest"),
+        ("GET", "/box/key?multipart-manifest=get", ("X-A", "b"), "multipart-manifest"),
         ("GET", "/box/key?temp_url_sig=0&temp_url_expires=1", ("X-A", "b"), "temp_url_sig"),
         ("POST", "?bulk-delete", ("X-A", "b"), "bulk-delete"),
         ("DELETE", "?bulk-delete=1", ("X-A", "b"), "bulk-delete"),
