@@ -15,6 +15,7 @@ use martlet_protocol::Replica;
 use martlet_ring::{Device, DeviceId, NodeId, PlacementKey, ZoneId, build};
 use martlet_testkit::conformance::steps::{create, new_object, noise, object, put, unconditional};
 use martlet_testkit::{MemoryReplica, SimulatedClock};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 
 const PARTITION_BITS: u8 = 10;
@@ -63,9 +64,8 @@ fn measure(criterion: &mut Criterion, name: &str, mut operation: impl FnMut()) {
 
 /// What this thread has spent on a core so far.
 fn cpu_time() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    let nanos = statistics.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("a number");
-    Duration::from_nanos(nanos)
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs().try_into().unwrap_or_default())
 }
 
 fn operations(criterion: &mut Criterion) {
