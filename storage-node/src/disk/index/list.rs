@@ -1,13 +1,15 @@
 //! One page of a listing: one scan of the primary key, which jumps over what a common prefix hides.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use bytes::Bytes;
 use martlet_protocol::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage};
+use martlet_register::Ballot;
+use martlet_ring::PlacementHash;
 use rusqlite::{Connection, params};
 
-use super::codec::copied;
-use super::rows::head_of;
+use super::rows::{RowHead, head_of};
 use crate::disk::error::DiskError;
 
 /// The most items of a page.
@@ -49,29 +51,23 @@ pub fn list(connection: &Connection, request: &ListRows, partition_bits: u8) -> 
             if let Some(past) = scan.seeks(key) {
                 break past;
             }
-            if let Some(through) = scan.is_full() {
-                break Next::Full(through);
+            if scan.is_full() {
+                break Next::Full;
             }
             let (head, entry) = head_of(row, 1, request.table, key)?;
-            let listed = ListedRow {
-                key: copied(key),
-                hash: head.hash,
-                ballot: head.ballot,
-                entry: entry.map(copied),
-            };
-            scan.take(listed);
+            scan.take(key, &head, entry);
         };
         match next {
             Next::Seek(key) => start = key,
-            Next::Full(through) => return Ok(RowPage { items: scan.items, through: Some(through) }),
-            Next::End => return Ok(RowPage { items: scan.items, through: None }),
+            Next::Full => return Ok(scan.page(true)),
+            Next::End => return Ok(scan.page(false)),
         }
     }
 }
 
 enum Next {
     Seek(Vec<u8>),
-    Full(Bytes),
+    Full,
     End,
 }
 
@@ -80,16 +76,30 @@ struct Scan<'a> {
     request: &'a ListRows,
     partition_bits: u8,
     limit: usize,
-    items: Vec<ListedItem>,
-    /// The last key that was looked at.
-    last: Option<Bytes>,
+    items: Vec<Found>,
+    /// Keys and entries of the items, one after the other: one allocation for all of them.
+    content: Vec<u8>,
+    /// The last key that was looked at, if it isn't that of the last item.
+    last_passed: Option<Vec<u8>>,
     steps_without_item: usize,
     /// The keys below the last prefix are being stepped over.
     hidden: Option<Hidden>,
 }
 
+struct Found {
+    key: Range<usize>,
+    kind: Kind,
+    hash: PlacementHash,
+    ballot: Ballot,
+}
+
+enum Kind {
+    Row { entry: Option<Range<usize>> },
+    Prefix { length: usize },
+}
+
 struct Hidden {
-    prefix: Bytes,
+    prefix: Vec<u8>,
     steps: usize,
 }
 
@@ -100,7 +110,8 @@ impl<'a> Scan<'a> {
             partition_bits,
             limit: request.limit.min(PAGE_ITEMS_MAX),
             items: Vec::new(),
-            last: None,
+            content: Vec::new(),
+            last_passed: None,
             steps_without_item: 0,
             hidden: None,
         }
@@ -144,39 +155,71 @@ impl<'a> Scan<'a> {
         Some(successor(&hidden.prefix).map_or(Next::End, Next::Seek))
     }
 
-    /// How far the page goes, if it ends before the next key.
-    fn is_full(&self) -> Option<Bytes> {
+    /// Whether the page ends before the next key.
+    fn is_full(&self) -> bool {
         if self.items.len() == self.limit {
-            return self.items.last().map(|item| match item {
-                ListedItem::Row(row) => row.key.clone(),
-                ListedItem::Prefix(prefix) => prefix.prefix.clone(),
-            });
+            return true;
         }
-        let last = self.last.as_ref().filter(|_| self.steps_without_item >= STEPS_WITHOUT_ITEM_MAX)?;
+        let exhausted = self.steps_without_item >= STEPS_WITHOUT_ITEM_MAX;
         // Whoever asks for what comes after a prefix gets nothing below it, so a page can't end at a key
         // that is a prefix, unless the prefix has been answered.
-        (self.common_prefix(last) != Some(last.len())).then(|| last.clone())
+        exhausted && self.last_passed.as_ref().is_some_and(|key| self.common_prefix(key) != Some(key.len()))
     }
 
-    fn take(&mut self, row: ListedRow) {
-        self.last = Some(row.key.clone());
-        let elsewhere = self
-            .request
-            .partition
-            .is_some_and(|partition| row.hash.partition(self.partition_bits) != partition);
-        let common = self.common_prefix(&row.key);
-        if elsewhere || (common.is_some() && row.entry.is_none()) {
+    fn take(&mut self, key: &[u8], head: &RowHead, entry: Option<&[u8]>) {
+        let partition = self.request.partition;
+        let elsewhere =
+            partition.is_some_and(|partition| head.hash.partition(self.partition_bits) != partition);
+        let common = self.common_prefix(key);
+        if elsewhere || (common.is_some() && entry.is_none()) {
             self.steps_without_item += 1;
+            let last = self.last_passed.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(key);
             return;
         }
-        self.items.push(match common {
-            None => ListedItem::Row(row),
+        self.last_passed = None;
+        let kind = match common {
+            None => Kind::Row { entry: entry.map(|entry| self.keep(entry)) },
             Some(length) => {
-                let prefix = row.key.slice(..length);
-                self.hidden = Some(Hidden { prefix: prefix.clone(), steps: 0 });
-                ListedItem::Prefix(ListedPrefix { prefix, key: row.key, hash: row.hash, ballot: row.ballot })
+                self.hidden = Some(Hidden { prefix: key[..length].to_vec(), steps: 0 });
+                Kind::Prefix { length }
+            }
+        };
+        let key = self.keep(key);
+        self.items.push(Found { key, kind, hash: head.hash, ballot: head.ballot });
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.content.len();
+        self.content.extend_from_slice(bytes);
+        start..self.content.len()
+    }
+
+    fn page(self, is_full: bool) -> RowPage {
+        let content = Bytes::from(self.content);
+        let items = self.items.into_iter().map(|Found { key, kind, hash, ballot }| {
+            let key = content.slice(key);
+            match kind {
+                Kind::Row { entry } => ListedItem::Row(ListedRow {
+                    key,
+                    hash,
+                    ballot,
+                    entry: entry.map(|entry| content.slice(entry)),
+                }),
+                Kind::Prefix { length } => {
+                    ListedItem::Prefix(ListedPrefix { prefix: key.slice(..length), key, hash, ballot })
+                }
             }
         });
+        let items: Vec<_> = items.collect();
+        let through = is_full.then(|| match (self.last_passed, items.last()) {
+            (Some(key), _) => key.into(),
+            (None, Some(ListedItem::Row(row))) => row.key.clone(),
+            (None, Some(ListedItem::Prefix(prefix))) => prefix.prefix.clone(),
+            (None, None) => Bytes::new(),
+        });
+        RowPage { items, through }
     }
 
     /// The length of the common prefix that hides the key.
