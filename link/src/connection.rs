@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::frame::{Assembler, Frame, Kind, Violation};
@@ -16,6 +17,9 @@ use crate::record::{Record, RecordError, RecordReader};
 /// What a side does with what arrives.
 pub(crate) trait Side: Send + Sync {
     fn outbox(&self) -> &Outbox;
+
+    /// Are several calls in hand, so that it pays to wait a moment for what others have to send?
+    fn is_busy(&self) -> bool;
 
     /// Takes a frame or a whole message. Never waits, so that one call never keeps another from being heard.
     fn take(&self, frame: Frame) -> Result<(), Violation>;
@@ -53,7 +57,7 @@ where
     let reader = RecordReader::new(reading, RecordMac::new(keys.receive));
     let ended = tokio::select! {
         ended = receive(reader, &was_heard, side) => ended,
-        ended = send(writing, RecordMac::new(keys.send), side.outbox()) => ended,
+        ended = send(writing, RecordMac::new(keys.send), side) => ended,
         ended = keep_alive(&was_heard, side.outbox()) => ended,
     };
     match ended {
@@ -90,11 +94,19 @@ async fn receive(
 async fn send(
     mut writing: impl AsyncWrite + Unpin,
     mut mac: RecordMac,
-    outbox: &Outbox,
+    side: &impl Side,
 ) -> Result<Never, LinkEnd> {
+    let outbox = side.outbox();
     let mut record = Record::default();
     loop {
-        outbox.fill(&mut record).await;
+        outbox.filled().await;
+        if side.is_busy() {
+            // Whoever is ready to run may add to the record before it goes out: fewer and longer writes.
+            yield_now().await;
+        }
+        if !outbox.fill(&mut record) {
+            continue;
+        }
         record.write_to(&mut mac, &mut writing).await?;
         writing.flush().await?;
     }

@@ -114,14 +114,16 @@ impl Outbox {
         self.blocks.close();
     }
 
-    /// Waits until there is something to send, and gathers a record of it.
-    pub async fn fill(&self, record: &mut Record) {
-        loop {
-            if self.queues().fill(record) {
-                return;
-            }
+    /// Waits until there is something to send.
+    pub async fn filled(&self) {
+        while self.queues().is_empty() {
             self.filled.notified().await;
         }
+    }
+
+    /// Gathers a record of what is to be sent. `false`: there is nothing.
+    pub fn fill(&self, record: &mut Record) -> bool {
+        self.queues().fill(record)
     }
 
     fn add(&self, is_small: bool, outgoing: Outgoing) -> Result<(), Ended> {
@@ -129,7 +131,7 @@ impl Outbox {
         if queues.has_ended {
             return Err(Ended);
         }
-        let was_empty = queues.small.is_empty() && queues.large.is_empty();
+        let was_empty = queues.is_empty();
         let queue = if is_small { &mut queues.small } else { &mut queues.large };
         queue.push_back(outgoing);
         drop(queues);
@@ -151,6 +153,10 @@ impl Default for Outbox {
 }
 
 impl Queues {
+    fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.large.is_empty()
+    }
+
     /// A batch of small frames, and one large one. `false`: there is nothing to send.
     fn fill(&mut self, record: &mut Record) -> bool {
         record.clear();

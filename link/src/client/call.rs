@@ -236,6 +236,10 @@ impl Side for ClientConnection {
         &self.outbox
     }
 
+    fn is_busy(&self) -> bool {
+        self.calls().waiting.len() > 1
+    }
+
     fn take(&self, frame: Frame) -> Result<(), Violation> {
         let mut calls = self.calls();
         if calls.id_last < frame.id {

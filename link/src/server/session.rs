@@ -194,6 +194,10 @@ impl Side for Arc<Session> {
         &self.outbox
     }
 
+    fn is_busy(&self) -> bool {
+        !self.work().calls.is_empty()
+    }
+
     fn take(&self, frame: Frame) -> Result<(), Violation> {
         match frame.kind {
             Kind::Request => self.begin(frame.id, &frame.payload),
