@@ -22,6 +22,13 @@ pub struct BlobId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Checksum(pub u64);
 
+/// The checksum of bytes that come piece by piece.
+///
+/// Reading the bytes again costs far less than joining the checksums of two pieces:
+/// about a microsecond for a block, against some three hundred.
+#[derive(Clone, Copy)]
+pub struct RunningChecksum(crc_fast::Digest);
+
 /// A blob as a row refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobRef {
@@ -85,11 +92,28 @@ impl Checksum {
     pub fn of(bytes: &[u8]) -> Self {
         Self(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes))
     }
+}
 
-    /// The checksum of two runs of bytes, one after the other; `second_bytes` is the length of the second.
-    #[must_use]
-    pub fn joined(self, second: Self, second_bytes: u64) -> Self {
-        Self(crc_fast::checksum_combine(crc_fast::CrcAlgorithm::Crc64Nvme, self.0, second.0, second_bytes))
+impl RunningChecksum {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Over everything so far.
+    pub fn checksum(&self) -> Checksum {
+        Checksum(self.0.finalize())
+    }
+}
+
+impl Default for RunningChecksum {
+    fn default() -> Self {
+        Self(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme))
+    }
+}
+
+impl fmt::Debug for RunningChecksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.checksum().fmt(f)
     }
 }
 
@@ -127,7 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn checksums_join_without_the_bytes() {
-        assert_eq!(Checksum::of(b"12345").joined(Checksum::of(b"6789"), 4), Checksum::of(b"123456789"));
+    fn a_checksum_can_be_made_piece_by_piece() {
+        let mut running = RunningChecksum::default();
+        assert_eq!(running.checksum(), Checksum::of(b""));
+        running.update(b"12345");
+        assert_eq!(running.checksum(), Checksum::of(b"12345"));
+        running.update(b"6789");
+        assert_eq!(running.checksum(), Checksum::of(b"123456789"));
     }
 }

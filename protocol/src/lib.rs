@@ -19,6 +19,7 @@ pub mod upkeep;
 
 pub use blob::{
     BLOCK_BYTES, BlobId, BlobOwner, BlobRef, BlobWriter, Block, BlockStream, Checksum, NewBlob, ReadBlob,
+    RunningChecksum,
 };
 pub use change::{Accept, CARRIED_BYTES_MAX, CarriedBody, Prepare, Promise};
 pub use list::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use martlet_protocol::{
-    BLOCK_BYTES, BlobOwner, BlobRef, BlockStream, Checksum, NewBlob, ReadBlob, ReplicaError,
+    BLOCK_BYTES, BlobOwner, BlobRef, BlockStream, NewBlob, ReadBlob, ReplicaError, RunningChecksum,
 };
 use tokio::time::timeout;
 
@@ -44,7 +44,7 @@ async fn pour(
 ) -> Result<(), ReplicaError> {
     let new = NewBlob { id: blob.id, hash: blob.hash, owner: owner.clone() };
     let mut writer = to.replica.stage(new).await?;
-    let (mut bytes, mut checksum) = (0, Checksum::of(b""));
+    let (mut bytes, mut checksum) = (0, RunningChecksum::default());
     while let Some(block) = blocks.next().await {
         let block = block?;
         if !block.is_intact() {
@@ -52,10 +52,10 @@ async fn pour(
         }
         let block_bytes = block.bytes.len() as u64;
         bytes += block_bytes;
-        checksum = checksum.joined(block.checksum, block_bytes);
+        checksum.update(&block.bytes);
         writer.write(block).await?;
     }
-    if (bytes, checksum) != (blob.bytes, blob.checksum) {
+    if (bytes, checksum.checksum()) != (blob.bytes, blob.checksum) {
         return Err(ReplicaError::Damaged("a blob that isn't what its row says".to_owned()));
     }
     writer.finish().await

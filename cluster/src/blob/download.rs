@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use martlet_model::{Error, ObjectStream, Result, Span};
-use martlet_protocol::{BLOCK_BYTES, BlobRef, BlockStream, Checksum, ReadBlob, ReplicaError};
+use martlet_protocol::{
+    BLOCK_BYTES, BlobRef, BlockStream, Checksum, ReadBlob, ReplicaError, RunningChecksum,
+};
 use tokio::time::timeout;
 
 use super::copy::block_count;
@@ -58,7 +60,7 @@ struct Reading {
     /// The first block that isn't wanted.
     end: u32,
     /// Over all blocks so far, where the piece is the whole blob.
-    checksum: Checksum,
+    checksum: RunningChecksum,
     /// Replicas that haven't been tried, the best last.
     untried: Vec<Arc<Device>>,
     source: Option<(Arc<Device>, BlockStream)>,
@@ -92,7 +94,7 @@ impl Reading {
             next: block(piece.span.start),
             end: block(piece.span.end - 1) + 1,
             piece,
-            checksum: Checksum::of(b""),
+            checksum: RunningChecksum::default(),
             untried,
             source: None,
             is_damaged: false,
@@ -122,8 +124,9 @@ impl Reading {
                     continue;
                 }
             };
-            let sum = self.checksum.joined(block.checksum, block.bytes.len() as u64);
-            if self.is_whole() && self.next + 1 == self.end && sum != self.piece.blob.checksum {
+            let mut sum = self.checksum;
+            sum.update(&block.bytes);
+            if self.is_whole() && self.next + 1 == self.end && sum.checksum() != self.piece.blob.checksum {
                 self.give_up_source(&ReplicaError::Damaged("a blob that isn't what its row says".to_owned()));
                 if self.next == 0 {
                     continue;

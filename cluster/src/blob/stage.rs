@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use martlet_model::{Error, Result};
-use martlet_protocol::{BlobId, BlobOwner, BlobRef, BlobWriter, Block, Checksum, NewBlob, ReplicaError};
+use martlet_protocol::{
+    BlobId, BlobOwner, BlobRef, BlobWriter, Block, NewBlob, ReplicaError, RunningChecksum,
+};
 use martlet_ring::{DeviceId, PlacementHash};
 use tokio::time::timeout;
 
@@ -21,7 +23,7 @@ pub(crate) struct Stage {
     id: BlobId,
     hash: PlacementHash,
     bytes: u64,
-    checksum: Checksum,
+    checksum: RunningChecksum,
     writers: Vec<Writer>,
     is_full: bool,
 }
@@ -66,7 +68,7 @@ impl Stage {
             id,
             hash,
             bytes: 0,
-            checksum: Checksum::of(b""),
+            checksum: RunningChecksum::default(),
             writers: Vec::new(),
             is_full: false,
         };
@@ -83,7 +85,7 @@ impl Stage {
     pub(crate) async fn write(&mut self, block: Block) -> Result<()> {
         let block_bytes = block.bytes.len() as u64;
         self.bytes += block_bytes;
-        self.checksum = self.checksum.joined(block.checksum, block_bytes);
+        self.checksum.update(&block.bytes);
         let writers = std::mem::take(&mut self.writers);
         let devices: Vec<_> = writers.iter().map(|writer| writer.device.clone()).collect();
         let mut calls: FuturesUnordered<_> = writers
@@ -103,7 +105,8 @@ impl Stage {
 
     /// Waits until a majority has the blob durably. A slower device goes on in the background.
     pub(crate) async fn finish(mut self) -> Result<BlobRef> {
-        let blob = BlobRef { id: self.id, hash: self.hash, bytes: self.bytes, checksum: self.checksum };
+        let blob =
+            BlobRef { id: self.id, hash: self.hash, bytes: self.bytes, checksum: self.checksum.checksum() };
         let writers = std::mem::take(&mut self.writers);
         let mut calls: FuturesUnordered<BoxFuture<'static, (DeviceId, Answered<()>)>> =
             FuturesUnordered::new();

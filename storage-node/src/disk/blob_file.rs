@@ -21,7 +21,7 @@ use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use martlet_protocol::{BLOCK_BYTES, BlobId, BlobRef, Block, Checksum, NewBlob};
+use martlet_protocol::{BLOCK_BYTES, BlobId, BlobRef, Block, Checksum, NewBlob, RunningChecksum};
 
 use super::error::DiskError;
 use super::files::{DiskFile, Files};
@@ -38,7 +38,7 @@ pub struct StagedFile {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
     bytes: u64,
-    checksum: Checksum,
+    checksum: RunningChecksum,
     blocks: Vec<Checksum>,
 }
 
@@ -47,7 +47,15 @@ impl StagedFile {
     pub fn create(files: Arc<dyn Files>, layout: Layout, id: BlobId, number: u64) -> Result<Self, DiskError> {
         let path = layout.staged(id, number);
         let file = files.create(&path).map_err(|error| DiskError::of_write("make a blob file", error))?;
-        Ok(Self { files, layout, file, path, bytes: 0, checksum: Checksum::of(&[]), blocks: Vec::new() })
+        Ok(Self {
+            files,
+            layout,
+            file,
+            path,
+            bytes: 0,
+            checksum: RunningChecksum::default(),
+            blocks: Vec::new(),
+        })
     }
 
     pub fn append(&mut self, blocks: &[Block]) -> Result<(), DiskError> {
@@ -56,7 +64,7 @@ impl StagedFile {
         written.map_err(|error| DiskError::of_write("write a blob file", error))?;
         for block in blocks {
             let block_bytes = block.bytes.len() as u64;
-            self.checksum = self.checksum.joined(block.checksum, block_bytes);
+            self.checksum.update(&block.bytes);
             self.bytes += block_bytes;
             self.blocks.push(block.checksum);
         }
@@ -66,7 +74,8 @@ impl StagedFile {
     /// Writes the trailer, and makes the file durable under its final name.
     /// The staged name stays until [`StagedFile::settle`].
     pub fn publish(&self, new: &NewBlob) -> Result<BlobRef, DiskError> {
-        let blob = BlobRef { id: new.id, hash: new.hash, bytes: self.bytes, checksum: self.checksum };
+        let blob =
+            BlobRef { id: new.id, hash: new.hash, bytes: self.bytes, checksum: self.checksum.checksum() };
         let trailer = trailer(&blob, &owner::encode(&new.owner), &self.blocks);
         let written = self.file.write_at(&[IoSlice::new(&trailer)], self.bytes);
         written.map_err(|error| DiskError::of_write("write a blob file", error))?;

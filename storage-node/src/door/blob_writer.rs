@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use martlet_protocol::{BLOCK_BYTES, BlobRef, BlobWriter, Block, Checksum, NewBlob, ReplicaError};
+use martlet_protocol::{BLOCK_BYTES, BlobRef, BlobWriter, Block, NewBlob, ReplicaError, RunningChecksum};
 use tokio::sync::oneshot;
 
 use super::Door;
@@ -28,7 +28,7 @@ pub(super) struct Upload {
     gathered: Vec<Block>,
     gathered_bytes: usize,
     total_bytes: u64,
-    checksum: Checksum,
+    checksum: RunningChecksum,
     /// The piece that is being written.
     writing: Option<oneshot::Receiver<Result<(), ReplicaError>>>,
     last_was_short: bool,
@@ -63,7 +63,7 @@ pub(super) async fn begin(door: &Arc<Door>, new: NewBlob) -> Result<Upload, Repl
         gathered: Vec::new(),
         gathered_bytes: 0,
         total_bytes: 0,
-        checksum: Checksum::of(&[]),
+        checksum: RunningChecksum::default(),
         writing: None,
         last_was_short: false,
     })
@@ -80,7 +80,7 @@ impl BlobWriter for Upload {
             return Err(ReplicaError::Invalid("a block doesn't match its checksum"));
         }
         self.last_was_short = block.bytes.len() < BLOCK_BYTES;
-        self.checksum = self.checksum.joined(block.checksum, block.bytes.len() as u64);
+        self.checksum.update(&block.bytes);
         self.total_bytes += block.bytes.len() as u64;
         self.gathered_bytes += block.bytes.len();
         self.gathered.push(block);
@@ -93,8 +93,12 @@ impl BlobWriter for Upload {
     async fn finish(mut self: Box<Self>) -> Result<(), ReplicaError> {
         let new = self.new.clone();
         if self.total_bytes <= SEGMENT_BODY_BYTES_MAX {
-            let blob =
-                BlobRef { id: new.id, hash: new.hash, bytes: self.total_bytes, checksum: self.checksum };
+            let blob = BlobRef {
+                id: new.id,
+                hash: new.hash,
+                bytes: self.total_bytes,
+                checksum: self.checksum.checksum(),
+            };
             let blocks = std::mem::take(&mut self.gathered);
             self.door.write(Work::StoreBlob { new, blob, blocks }).await?;
             self.stage = Stage::Done;

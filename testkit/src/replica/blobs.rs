@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use martlet_protocol::{
-    BLOCK_BYTES, BlobId, BlobRef, BlobWriter, Block, BlockStream, Checksum, NewBlob, ReadBlob, ReplicaError,
+    BLOCK_BYTES, BlobId, BlobRef, BlobWriter, Block, BlockStream, NewBlob, ReadBlob, ReplicaError,
+    RunningChecksum,
 };
 use tokio::time::Instant;
 
@@ -82,9 +83,9 @@ impl BlobWriter for Writer {
                     return Err(ReplicaError::Unreachable("the device has been restarted".to_owned()));
                 }
                 let bytes = blocks.iter().map(|block| block.bytes.len() as u64).sum();
-                let checksum = blocks.iter().fold(Checksum::of(b""), |sum, block| {
-                    sum.joined(block.checksum, block.bytes.len() as u64)
-                });
+                let mut checksum = RunningChecksum::default();
+                blocks.iter().for_each(|block| checksum.update(&block.bytes));
+                let checksum = checksum.checksum();
                 let reference = BlobRef { id: blob.id, hash: blob.hash, bytes, checksum };
                 let stored = Blob { reference, owner: blob.owner, blocks, known_since: Instant::now() };
                 device.blobs.insert(blob.id, stored);
