@@ -125,15 +125,23 @@ impl Door {
         &self,
         work: impl FnOnce(&Reader) -> Result<T, DiskError> + Send + 'static,
     ) -> Result<T, ReplicaError> {
+        self.begin_read(work).await?.await.map_err(|_| closed())?
+    }
+
+    /// The same, without waiting for the end.
+    async fn begin_read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, DiskError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, ReplicaError>>, ReplicaError> {
         let room = self.reader_room.clone().acquire_owned().await.map_err(|_| closed())?;
         let (tell, told) = oneshot::channel();
         let job: ReaderJob = Box::new(move |reader| {
             // Nobody listens any more if the client has gone.
-            let _ = tell.send(work(reader));
+            let _ = tell.send(work(reader).map_err(|error| error.of_read()));
             drop(room);
         });
         self.queues.readers.push(job).map_err(|_| closed())?;
-        told.await.map_err(|_| closed())?.map_err(|error| error.of_read())
+        Ok(told)
     }
 
     /// Runs `work` on a thread that writes blob files. What goes wrong there concerns the whole device,

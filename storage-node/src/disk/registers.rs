@@ -212,3 +212,102 @@ impl Row {
         self.promised.filter(|_| self.under_way == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use martlet_protocol::TableId;
+    use martlet_register::ProposerId;
+    use martlet_ring::PlacementHash;
+
+    use super::*;
+
+    const ROWS: usize = 8;
+
+    fn registers() -> Registers {
+        let bound = PromiseBound::default();
+        let registers = Registers::start(2, bound, &[]);
+        registers.raise_bound(bound.next(ballot(1000), 0));
+        Registers { rows_max: ROWS, ..registers }
+    }
+
+    fn ballot(time: u64) -> Ballot {
+        // Above the bound of a device that was never opened.
+        Ballot { time, proposer: ProposerId(1) }
+    }
+
+    fn row(number: usize) -> RowAddress {
+        let row = RowKey { table: TableId::system(1), key: Bytes::from(vec![u8::try_from(number).unwrap()]) };
+        RowAddress { row, hash: PlacementHash((number as u64) << 62) }
+    }
+
+    #[test]
+    fn promises_that_make_room_leave_a_floor() {
+        let registers = registers();
+        for number in 0..ROWS {
+            registers.promise(&row(number), ballot(10 + number as u64), 0).unwrap();
+        }
+        registers.promise(&row(100), ballot(500), 0).unwrap();
+        // The oldest are forgotten, and still refuse what they refused.
+        let late = registers.admit(&row(0), ballot(9), || panic!("it must not be queued"));
+        assert!(matches!(late, Err(Refused { seen }) if seen >= ballot(10)));
+        // The newest are remembered.
+        let newest = row(ROWS - 1);
+        assert!(registers.admit(&newest, ballot(16), || ()).is_err());
+        registers.admit(&newest, ballot(17), || ()).unwrap();
+        assert!(registers.state.lock().unwrap().rows.len() <= ROWS);
+    }
+
+    #[test]
+    fn an_accept_under_way_is_never_dropped_to_make_room() {
+        let registers = registers();
+        registers.admit(&row(0), ballot(5), || ()).unwrap();
+        for number in 1..4 * ROWS {
+            registers.promise(&row(number), ballot(10 + number as u64), 0).unwrap();
+        }
+        registers.settle(&row(1).row, ballot(5), false);
+        assert!(registers.state.lock().unwrap().rows.contains_key(&row(0).row));
+    }
+
+    #[test]
+    fn a_prepare_goes_behind_the_writer_only_when_it_has_to() {
+        let registers = registers();
+        let reader = Ok(Route::Reader { bound_is_due: false });
+        assert_eq!(registers.promise(&row(1), ballot(10), 0), reader);
+        registers.admit(&row(1), ballot(10), || ()).unwrap();
+        assert_eq!(registers.promise(&row(1), ballot(20), 0), Ok(Route::Writer));
+        assert_eq!(registers.promise(&row(2), ballot(20), 0), reader);
+        registers.settle(&row(1).row, ballot(10), true);
+        assert_eq!(registers.promise(&row(1), ballot(30), 0), reader);
+        assert_eq!(registers.promise(&row(1), ballot(1 << 40), 0), Ok(Route::Writer), "beyond the bound");
+    }
+
+    #[test]
+    fn the_next_bound_is_asked_for_once() {
+        let registers = registers();
+        let now_micros = 1_900_000;
+        assert_eq!(
+            registers.promise(&row(1), ballot(10), now_micros),
+            Ok(Route::Reader { bound_is_due: true })
+        );
+        assert_eq!(
+            registers.promise(&row(2), ballot(10), now_micros),
+            Ok(Route::Reader { bound_is_due: false })
+        );
+    }
+
+    #[test]
+    fn a_promise_that_was_too_low_for_the_disk_is_refused_and_forgotten() {
+        let registers = registers();
+        registers.promise(&row(1), ballot(10), 0).unwrap();
+        assert_eq!(
+            registers.confirm(&row(1), ballot(10), Some(ballot(12))),
+            Err(Refused { seen: ballot(12) })
+        );
+        assert!(registers.state.lock().unwrap().rows.is_empty());
+        registers.promise(&row(1), ballot(20), 0).unwrap();
+        registers.raise_forgotten(&row(1), ballot(30));
+        assert_eq!(registers.confirm(&row(1), ballot(20), None), Err(Refused { seen: ballot(30) }));
+        registers.promise(&row(1), ballot(40), 0).unwrap();
+        assert_eq!(registers.confirm(&row(1), ballot(40), None), Ok(ballot(30)));
+    }
+}

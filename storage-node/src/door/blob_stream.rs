@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::stream;
 use martlet_protocol::{Block, BlockStream, ReadBlob, ReplicaError};
+use tokio::sync::oneshot;
 
 use super::Door;
 use crate::disk::reader::BlobSource;
@@ -17,10 +18,12 @@ type Blocks = Result<Vec<Block>, ReplicaError>;
 struct Reading {
     door: Arc<Door>,
     source: BlobSource,
+    /// The first block that nobody has been asked for yet.
     next: u64,
     end: u64,
     ready: VecDeque<Block>,
-    failed: bool,
+    /// What is being read while `ready` is handed out.
+    ahead: Option<oneshot::Receiver<Blocks>>,
 }
 
 /// Opens a blob and reads its first blocks at once.
@@ -34,7 +37,8 @@ pub(super) async fn open(door: &Arc<Door>, request: &ReadBlob) -> Result<BlockSt
     let Some((source, blocks)) = found.await? else { return Err(ReplicaError::MissingBlobs(vec![id])) };
     let end = source.blocks_count().min(first.saturating_add(count));
     let next = first.saturating_add(blocks.len() as u64);
-    let reading = Reading { door: door.clone(), source, next, end, ready: blocks.into(), failed: false };
+    let mut reading = Reading { door: door.clone(), source, next, end, ready: blocks.into(), ahead: None };
+    reading.read_ahead().await?;
     Ok(Box::pin(stream::unfold(reading, |mut reading| async move {
         let block = reading.next_block().await?;
         Some((block, reading))
@@ -46,22 +50,32 @@ impl Reading {
         if let Some(block) = self.ready.pop_front() {
             return Some(Ok(block));
         }
-        if self.failed || self.next >= self.end {
-            return None;
-        }
-        let (source, first) = (self.source.clone(), self.next);
-        let count = BLOCKS_AT_ONCE.min(self.end - self.next);
-        let blocks: Blocks = self.door.read(move |_| source.read(first, count)).await;
-        match blocks {
+        let blocks = self.ahead.take()?.await.unwrap_or_else(|_| Err(super::closed()));
+        // After an error nothing is ahead, and the stream ends.
+        let outcome = match blocks {
             Ok(blocks) => {
-                self.next += blocks.len() as u64;
                 self.ready = blocks.into();
-                self.ready.pop_front().map(Ok)
+                self.read_ahead().await
             }
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => self.ready.pop_front().map(Ok),
             Err(error) => {
-                self.failed = true;
+                self.ready.clear();
                 Some(Err(error))
             }
         }
+    }
+
+    async fn read_ahead(&mut self) -> Result<(), ReplicaError> {
+        if self.next >= self.end {
+            return Ok(());
+        }
+        let (source, first) = (self.source.clone(), self.next);
+        let count = BLOCKS_AT_ONCE.min(self.end - self.next);
+        self.next += count;
+        self.ahead = Some(self.door.begin_read(move |_| source.read(first, count)).await?);
+        Ok(())
     }
 }
