@@ -84,7 +84,9 @@ impl BlobWriter for Writer {
                 }
                 let bytes = blocks.iter().map(|block| block.bytes.len() as u64).sum();
                 let mut checksum = RunningChecksum::default();
-                blocks.iter().for_each(|block| checksum.update(&block.bytes));
+                for block in &blocks {
+                    checksum.update(&block.bytes);
+                }
                 let checksum = checksum.checksum();
                 let reference = BlobRef { id: blob.id, hash: blob.hash, bytes, checksum };
                 let stored = Blob { reference, owner: blob.owner, blocks, known_since: Instant::now() };

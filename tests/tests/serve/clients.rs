@@ -10,23 +10,24 @@ use martlet_tests::{client, files};
 
 use crate::work::Work;
 
-const LARGE_BYTES: usize = 1 << 30;
-const FILES_COUNT_AWS: usize = 10_000;
-/// `s3cmd` and `swift` spend some 10 ms of their own on a file; the full count is for `MARTLET_FILES`.
-const FILES_COUNT: usize = 1_500;
+/// What a client moves with `MARTLET_FULL=1`: a file of 1 GiB and ten thousand small ones.
+const FULL: Sources = Sources { large_bytes: 1 << 30, small_count: 10_000 };
+/// What it moves otherwise: the clients spend some 10 ms of their own on every file.
+const SHORT: Sources = Sources { large_bytes: 200 << 20, small_count: 800 };
 
-/// How many small files a client moves: `MARTLET_FILES`, or else `default`.
-fn files_count(default: usize) -> usize {
-    std::env::var("MARTLET_FILES").ok().and_then(|count| count.parse().ok()).unwrap_or(default)
+struct Sources {
+    large_bytes: usize,
+    small_count: usize,
 }
 
-fn write_sources(work: &Work, small_count: usize) {
-    files::write_large(&work.folder("source").join("large.bin"), 1, LARGE_BYTES);
-    files::write_many(&work.folder("source/many"), small_count);
+fn write_sources(work: &Work) {
+    let sources = if std::env::var_os("MARTLET_FULL").is_some() { FULL } else { SHORT };
+    files::write_large(&work.folder("source").join("large.bin"), 1, sources.large_bytes);
+    files::write_many(&work.folder("source/many"), sources.small_count);
     files::write_odd_tree(&work.folder("source/odd"));
 }
 
-/// Starts a client's upload, kills the server when some of it has arrived, and lets the client fail.
+/// Kills the server when some of a client's upload has arrived, and ends the client.
 fn upload_through_a_kill(server: Server, mut client: Child, container: &str) -> std::path::PathBuf {
     let session = Session::open(&server);
     let deadline = Instant::now() + Duration::from_mins(2);
@@ -69,7 +70,7 @@ fn run_in(server: &Server, folder: &Path, line: &str) {
 #[test]
 fn aws_syncs_a_tree_back_equal_also_through_a_kill() {
     let work = Work::new();
-    write_sources(&work, files_count(FILES_COUNT_AWS));
+    write_sources(&work);
     let server = Server::start(&work.data());
     client::run(&server, "aws s3 mb s3://tree");
     let sync = start(&server, &work.path("source"), "aws s3 sync --only-show-errors . s3://tree");
@@ -88,7 +89,7 @@ fn aws_syncs_a_tree_back_equal_also_through_a_kill() {
 #[test]
 fn s3cmd_syncs_a_tree_back_equal_also_through_a_kill() {
     let work = Work::new();
-    write_sources(&work, files_count(FILES_COUNT));
+    write_sources(&work);
     let server = Server::start(&work.data());
     client::run(&server, "s3cmd mb s3://tree");
     let sync = start(&server, &work.path("source"), "s3cmd --quiet sync ./ s3://tree/");
@@ -106,7 +107,7 @@ fn s3cmd_syncs_a_tree_back_equal_also_through_a_kill() {
 #[test]
 fn swift_uploads_a_tree_back_equal_also_through_a_kill() {
     let work = Work::new();
-    write_sources(&work, files_count(FILES_COUNT));
+    write_sources(&work);
     let server = Server::start(&work.data());
     let upload = start(&server, &work.path("source"), "swift upload tree .");
     let data = upload_through_a_kill(server, upload, "tree");

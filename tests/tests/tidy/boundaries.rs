@@ -18,10 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage-node", &["ring", "register", "protocol"]),
     ("testkit", &["model", "ring", "register", "protocol"]),
     ("testkit-vfs", &[]),
-    (
-        "cli",
-        &["model", "ring", "register", "protocol", "link", "auth", "cluster", "proxy", "storage-node"],
-    ),
+    ("cli", &["model", "ring", "register", "protocol", "link", "auth", "cluster", "proxy", "storage-node"]),
     ("tests", &[]),
 ];
 
