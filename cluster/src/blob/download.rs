@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::copy::block_count;
 use crate::cluster::Shared;
-use crate::device::Device;
+use crate::device::{Device, healthy_first};
 
 /// The bytes of `span` of a body that is made of these blobs.
 pub(crate) fn download(shared: &Arc<Shared>, blobs: &[BlobRef], span: Span) -> ObjectStream {
@@ -88,7 +88,7 @@ impl Reading {
     fn of(shared: &Shared, piece: Piece) -> Self {
         let block = |position: u64| u32::try_from(position / BLOCK_BYTES as u64).unwrap_or(u32::MAX);
         let mut untried = shared.devices_of(piece.blob.hash);
-        untried.sort_by_key(|device| device.is_suspect());
+        healthy_first(&mut untried, |device| device);
         untried.reverse();
         Self {
             next: block(piece.span.start),

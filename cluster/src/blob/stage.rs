@@ -12,7 +12,7 @@ use martlet_ring::{DeviceId, PlacementHash};
 use tokio::time::timeout;
 
 use crate::cluster::Shared;
-use crate::device::{Answered, Device};
+use crate::device::{Answered, Device, healthy_first};
 use crate::fanout::{Patience, collect, note_silent};
 
 /// A blob that is being written to its devices, in lockstep.
@@ -48,9 +48,9 @@ impl Stage {
         owner: BlobOwner,
     ) -> Result<Self> {
         let mut devices = shared.devices_of(hash);
-        let healthy = devices.iter().filter(|device| !device.is_suspect()).count();
-        if healthy >= shared.majority() && healthy < devices.len() {
-            devices.retain(|device| !device.is_suspect());
+        let healthy = healthy_first(&mut devices, |device| device);
+        if healthy >= shared.majority() {
+            devices.truncate(healthy);
         }
         let mut calls: FuturesUnordered<_> = devices
             .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use martlet_ring::{DeviceId, Partition, Ring};
 
-use crate::device::Device;
+use crate::device::{Device, healthy_first};
 
 /// Says when a majority of every partition's replicas is there.
 #[derive(Clone, Debug)]
@@ -22,10 +22,35 @@ impl Coverage {
     }
 
     /// These devices without the suspect ones, if the rest speaks for everything.
-    pub(crate) fn prefer_healthy(&self, devices: Vec<Arc<Device>>) -> Vec<Arc<Device>> {
-        let healthy: Vec<_> = devices.iter().filter(|device| !device.is_suspect()).cloned().collect();
-        let is_enough = self.is_met_by(|id| healthy.iter().any(|device| device.id == id));
-        if is_enough { healthy } else { devices }
+    pub(crate) fn prefer_healthy(&self, mut devices: Vec<Arc<Device>>) -> Vec<Arc<Device>> {
+        let healthy = healthy_first(&mut devices, |device| device);
+        let suspects = devices.split_off(healthy);
+        if !self.is_met_by(|id| devices.iter().any(|device| device.id == id)) {
+            devices.extend(suspects);
+        }
+        devices
+    }
+
+    /// Whom to ask first, and whom only if that isn't enough.
+    ///
+    /// Where every device holds everything, a majority is enough, and `turn` spreads the work;
+    /// else all are asked but the suspect ones.
+    pub(crate) fn choose(
+        &self,
+        mut devices: Vec<Arc<Device>>,
+        turn: usize,
+    ) -> (Vec<Arc<Device>>, Vec<Arc<Device>>) {
+        let count = devices.len();
+        let enough = if count == usize::from(self.ring.replicas()) { self.majority } else { count };
+        devices.rotate_left(turn % count.max(1));
+        let healthy = healthy_first(&mut devices, |device| device);
+        let reserve = devices.split_off(enough.min(healthy).max(self.majority).min(count));
+        if self.is_met_by(|id| devices.iter().any(|device| device.id == id)) {
+            (devices, reserve)
+        } else {
+            devices.extend(reserve);
+            (devices, Vec::new())
+        }
     }
 
     pub(crate) fn is_met_by(&self, is_there: impl Fn(DeviceId) -> bool) -> bool {

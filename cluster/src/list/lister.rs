@@ -14,6 +14,7 @@ use super::prefix::is_alive;
 use super::source::{Reach, Source, name_of, page_limit};
 use super::{Coverage, Question};
 use crate::cluster::Shared;
+use crate::device::Device;
 use crate::fanout::{Patience, collect, note_silent};
 use crate::record::live;
 use crate::row::Access;
@@ -28,7 +29,11 @@ pub(crate) struct Lister {
     question: Question,
     coverage: Coverage,
     sources: Vec<Source>,
+    /// Devices that are asked only if others fail or are slow.
+    reserve: Vec<Arc<Device>>,
     page_limit: usize,
+    /// Everything up to and including this name has been judged.
+    judged: Option<Bytes>,
     ready: VecDeque<Found>,
 }
 
@@ -61,11 +66,19 @@ impl Lister {
                 .collect(),
             None => shared.all_devices(),
         };
-        let devices = coverage.prefer_healthy(devices);
+        let (chosen, reserve) = coverage.choose(devices, usize::from(question.table.as_bytes()[15]));
         let replicas = usize::from(shared.ring.replicas());
-        let page_limit = page_limit(question.expected, replicas, devices.len());
-        let sources = devices.into_iter().map(Source::new).collect();
-        Self { shared: shared.clone(), question, coverage, sources, page_limit, ready: VecDeque::new() }
+        let page_limit = page_limit(question.expected, replicas, chosen.len() + reserve.len());
+        Self {
+            shared: shared.clone(),
+            question,
+            coverage,
+            sources: chosen.into_iter().map(|device| Source::new(device, None)).collect(),
+            reserve,
+            page_limit,
+            judged: None,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next live row or prefix; `None`: that was all.
@@ -85,6 +98,20 @@ impl Lister {
 
     /// Asks every device that has nothing left for its next page. A device that fails is done without, if that can be.
     async fn refill(&mut self) -> Result<()> {
+        loop {
+            self.ask().await;
+            if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
+                return Ok(());
+            }
+            if self.reserve.is_empty() {
+                return Err(Error::Unavailable("too few devices answered a listing"));
+            }
+            let joining = self.reserve.drain(..).map(|device| Source::new(device, self.judged.clone()));
+            self.sources.extend(joining);
+        }
+    }
+
+    async fn ask(&mut self) {
         let (waiting, mut settled): (Vec<Source>, Vec<Source>) =
             std::mem::take(&mut self.sources).into_iter().partition(Source::needs_more);
         let asked: Vec<_> = waiting.iter().map(|source| source.device.clone()).collect();
@@ -101,7 +128,9 @@ impl Lister {
             })
             .collect();
         let options = &self.shared.options;
-        let patience = Patience { straggler_delay: options.hedge_delay, deadline: options.answer_deadline };
+        // With somebody left to ask, nobody is waited for.
+        let deadline = if self.reserve.is_empty() { options.answer_deadline } else { options.hedge_delay };
+        let patience = Patience { straggler_delay: options.hedge_delay, deadline };
         let mut there: Vec<_> = settled.iter().map(|source| source.device.id).collect();
         let answers = collect(&mut calls, patience, |(device, answer)| {
             there.extend(answer.is_ok().then_some(*device));
@@ -112,11 +141,6 @@ impl Lister {
         note_silent(&asked, &heard);
         settled.extend(answers.into_iter().filter_map(|(_, answer)| answer.ok()));
         self.sources = settled;
-        if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
-            Ok(())
-        } else {
-            Err(Error::Unavailable("too few devices answered a listing"))
-        }
     }
 
     /// Judges every name up to which all devices have answered.
@@ -146,8 +170,12 @@ impl Lister {
             while let Some(more) = reports.next_if(|next| name_of(&next.item) == name_of(&group[0].item)) {
                 group.push(more);
             }
-            judgements.push(judge(&self.shared.ring, group));
+            // A device may cut its page inside of a prefix, and name that prefix again in the next one.
+            if self.judged.as_ref().is_none_or(|judged| judged < name_of(&group[0].item)) {
+                judgements.push(judge(&self.shared.ring, group));
+            }
         }
+        self.judged = frontier.max(self.judged.take());
         judgements
     }
 

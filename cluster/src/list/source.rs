@@ -31,8 +31,9 @@ pub(super) enum Reach {
 }
 
 impl Source {
-    pub(super) fn new(device: Arc<Device>) -> Self {
-        Self { device, buffer: VecDeque::new(), reach: Reach::Nothing }
+    /// A device that is asked for what comes after `judged`.
+    pub(super) fn new(device: Arc<Device>, judged: Option<Bytes>) -> Self {
+        Self { device, buffer: VecDeque::new(), reach: judged.map_or(Reach::Nothing, Reach::Through) }
     }
 
     pub(super) fn needs_more(&self) -> bool {
