@@ -195,3 +195,95 @@ fn overlay(sector: &mut [u8], start: usize, change: &DataChange) {
         None => target.fill(0),
     }
 }
+
+/// What the simulation itself promises.
+mod promises {
+    use std::path::Path;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    const FILE: FileId = FileId(1);
+    const SEEDS: u64 = 300;
+
+    fn data(change: DataChange) -> Event {
+        Event::Data(DataEvent { file: FILE, change })
+    }
+
+    fn write(offset: u64, byte: u8, count: usize) -> Event {
+        data(DataChange::Write { offset, bytes: Bytes::from(vec![byte; count]) })
+    }
+
+    fn after(events: &[Event]) -> Platter {
+        let mut platter = Platter::new(Tree::with_root(Path::new("/")));
+        for event in events {
+            platter.apply(event);
+        }
+        platter
+    }
+
+    /// What the file holds after many a crash.
+    fn contents(platter: &Platter) -> Vec<Vec<u8>> {
+        let crash = |seed| platter.crash(Survival::Some, &mut Chance::of(seed)).content(FILE).to_vec();
+        (0..SEEDS).map(crash).collect()
+    }
+
+    #[test]
+    fn what_is_synced_is_there_and_what_is_not_may_be_torn() {
+        let platter = after(&[write(0, 1, 2048), Event::Sync(FILE), write(0, 2, 2048)]);
+        let mut torn = 0;
+        for content in contents(&platter) {
+            assert_eq!(content.len(), 2048);
+            let sectors: Vec<_> = content.chunks(SECTOR_BYTES).collect();
+            assert!(
+                sectors.iter().all(|sector| **sector == [1; SECTOR_BYTES] || **sector == [2; SECTOR_BYTES])
+            );
+            torn += usize::from(sectors.iter().any(|sector| sector != &sectors[0]));
+        }
+        assert!(torn > 0, "no write is ever torn");
+    }
+
+    #[test]
+    fn writes_may_be_kept_out_of_order() {
+        let platter = after(&[write(0, 1, 512), write(512, 2, 512)]);
+        let second_alone = [vec![0; 512], vec![2; 512]].concat();
+        assert!(contents(&platter).contains(&second_alone));
+    }
+
+    #[test]
+    fn a_cut_takes_the_whole_tail_or_nothing() {
+        let cut = data(DataChange::Truncate { bytes: 0 });
+        let platter = after(&[write(0, 1, 2048), Event::Sync(FILE), cut, write(0, 2, 512)]);
+        for content in contents(&platter) {
+            let is_before = content == [1; 2048];
+            assert!(is_before || content.iter().all(|byte| *byte != 1), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn a_rename_happens_or_does_not() {
+        let (from, to) = (Path::new("/from").to_owned(), Path::new("/to").to_owned());
+        let made = Event::Name(NameEvent::Add { path: from.clone(), file: FILE });
+        let renamed = Event::Name(NameEvent::Rename { from: from.clone(), to: to.clone(), file: FILE });
+        let platter = after(&[made, Event::SyncDirectory("/".into()), renamed]);
+        let names = (0..SEEDS).map(|seed| {
+            let tree = platter.crash(Survival::Some, &mut Chance::of(seed));
+            (tree.find(&from).is_some(), tree.find(&to).is_some())
+        });
+        let names: std::collections::BTreeSet<_> = names.collect();
+        assert_eq!(names, [(true, false), (false, true)].into());
+    }
+
+    #[test]
+    fn what_was_written_before_a_failed_sync_is_not_made_durable_by_the_next() {
+        let platter =
+            after(&[write(0, 1, 512), Event::SyncFailed(FILE), write(512, 2, 512), Event::Sync(FILE)]);
+        let lost_or_kept: Vec<_> = contents(&platter);
+        assert!(lost_or_kept.iter().all(|content| content[512..] == [2; 512]));
+        assert!(
+            lost_or_kept.windows(2).all(|pair| pair[0] == pair[1]),
+            "what is durable doesn't change any more"
+        );
+    }
+}

@@ -140,9 +140,13 @@ impl Recording {
                         return Err(format!("{operation:?}\n   found {promise:?}\nexpected {accepted:?}"));
                     }
                 }
-                // What it has seen may be higher than what the reference knows.
+                // What it has seen may be higher than what the reference knows,
+                // and of two reasons to refuse it may tell the other.
                 (Ok(Answer::Done), Ok(()))
-                | (Err(ReplicaError::Refused { .. }), Err(ReplicaError::Refused { .. })) => {}
+                | (
+                    Err(ReplicaError::Refused { .. } | ReplicaError::Sealed),
+                    Err(ReplicaError::Refused { .. }),
+                ) => {}
                 (Err(error), Err(expected)) if error == expected => {}
                 _ => return Err(format!("{operation:?}\nanswered {answer:?}\nexpected {verdict:?}")),
             }
