@@ -34,19 +34,27 @@ struct Health {
     avoided_until_micros: AtomicU64,
 }
 
-/// Puts suspect devices last, and leaves the order otherwise. Says how many aren't suspect.
-pub(crate) fn healthy_first<T>(items: &mut [T], device: impl Fn(&T) -> &Device) -> usize {
-    // Asked once each: the answer may change from one moment to the next. Nearly always nothing has failed.
-    if items.iter().all(|item| device(item).health.is_spotless()) {
-        return items.len();
+/// Which of these devices should be asked last; `None`: none of them, as nearly always.
+pub(crate) fn suspects(devices: &[Arc<Device>]) -> Option<Vec<bool>> {
+    if devices.iter().all(|device| device.health.is_spotless()) {
+        return None;
     }
-    let mut suspect_count = 0;
-    items.sort_by_cached_key(|item| {
-        let is_suspect = device(item).is_suspect();
-        suspect_count += usize::from(is_suspect);
-        is_suspect
+    // Asked once each: the answer may change from one moment to the next.
+    Some(devices.iter().map(|device| device.is_suspect()).collect())
+}
+
+/// Puts suspect devices last, and leaves the order otherwise. Says how many aren't suspect.
+pub(crate) fn healthy_first(devices: &mut Vec<Arc<Device>>) -> usize {
+    let Some(suspects) = suspects(devices) else { return devices.len() };
+    let (mut last, mut suspects) = (Vec::new(), suspects.into_iter());
+    devices.retain(|device| {
+        let is_suspect = suspects.next().unwrap_or_default();
+        last.extend(is_suspect.then(|| device.clone()));
+        !is_suspect
     });
-    items.len() - suspect_count
+    let healthy = devices.len();
+    devices.extend(last);
+    healthy
 }
 
 impl Device {

@@ -15,7 +15,7 @@ use martlet_protocol::{BlobId, RowAddress, RowValue, SealToken, TableId};
 
 use crate::cluster::Shared;
 use crate::container::cache::Container;
-use crate::device::{Device, healthy_first};
+use crate::device::{Device, suspects};
 use crate::upload::PartsOf;
 
 /// A row, and what its table needs of whoever changes it.
@@ -80,7 +80,9 @@ impl Replicas {
     pub(crate) fn of(shared: &Shared, row: &RowAddress) -> Self {
         let devices = shared.devices_of(row.hash);
         let mut order: Vec<usize> = (0..devices.len()).collect();
-        healthy_first(&mut order, |&index| &devices[index]);
+        if let Some(suspects) = suspects(&devices) {
+            order.sort_by_key(|&index| suspects[index]);
+        }
         Self { devices, order }
     }
 }

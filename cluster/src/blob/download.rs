@@ -88,7 +88,7 @@ impl Reading {
     fn of(shared: &Shared, piece: Piece) -> Self {
         let block = |position: u64| u32::try_from(position / BLOCK_BYTES as u64).unwrap_or(u32::MAX);
         let mut untried = shared.devices_of(piece.blob.hash);
-        healthy_first(&mut untried, |device| device);
+        healthy_first(&mut untried);
         untried.reverse();
         Self {
             next: block(piece.span.start),

@@ -48,7 +48,7 @@ impl Stage {
         owner: BlobOwner,
     ) -> Result<Self> {
         let mut devices = shared.devices_of(hash);
-        let healthy = healthy_first(&mut devices, |device| device);
+        let healthy = healthy_first(&mut devices);
         if healthy >= shared.majority() {
             devices.truncate(healthy);
         }

@@ -23,7 +23,7 @@ impl Coverage {
 
     /// These devices without the suspect ones, if the rest speaks for everything.
     pub(crate) fn prefer_healthy(&self, mut devices: Vec<Arc<Device>>) -> Vec<Arc<Device>> {
-        let healthy = healthy_first(&mut devices, |device| device);
+        let healthy = healthy_first(&mut devices);
         let suspects = devices.split_off(healthy);
         if !self.is_met_by(|id| devices.iter().any(|device| device.id == id)) {
             devices.extend(suspects);
@@ -43,7 +43,7 @@ impl Coverage {
         let count = devices.len();
         let enough = if count == usize::from(self.ring.replicas()) { self.majority } else { count };
         devices.rotate_left(turn % count.max(1));
-        let healthy = healthy_first(&mut devices, |device| device);
+        let healthy = healthy_first(&mut devices);
         let reserve = devices.split_off(enough.min(healthy).max(self.majority).min(count));
         if self.is_met_by(|id| devices.iter().any(|device| device.id == id)) {
             (devices, reserve)
