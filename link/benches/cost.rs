@@ -87,7 +87,7 @@ async fn calls<F: Future<Output = bool> + Send + 'static>(
     for caller in callers.collect::<Vec<_>>() {
         caller.await?;
     }
-    let (elapsed, spent) = (started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
+    let (elapsed, spent) = (started.elapsed().as_secs_f64(), cpu_time() - cpu);
     let (micros, rate) = (spent * 1e6 / f64::from(count), f64::from(count) / elapsed);
     report(&format!("| {name} | {at_once} | {micros:.1} | {rate:.0} |"))
 }
@@ -105,7 +105,7 @@ async fn streams<F: Future<Output = u32> + Send + 'static>(
         blocks += task.await?;
     }
     let mebibytes = f64::from(blocks) / 16.0;
-    let (elapsed, spent) = (started.elapsed().as_secs_f64(), (cpu_time() - cpu).as_secs_f64());
+    let (elapsed, spent) = (started.elapsed().as_secs_f64(), cpu_time() - cpu);
     let (millis, rate) = (spent * 1e3 / mebibytes, mebibytes / elapsed);
     report(&format!("| {name} | {at_once} | {millis:.3} | {rate:.0} |"))
 }
@@ -135,10 +135,10 @@ fn report(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
-/// User and system time of this process.
-fn cpu_time() -> Duration {
+/// User and system time of this process, in seconds.
+fn cpu_time() -> f64 {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
+    Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0)).as_secs_f64()
 }
 
 fn row() -> RowAddress {

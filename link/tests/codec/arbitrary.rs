@@ -1,0 +1,234 @@
+//! Any message that there can be.
+
+use bytes::Bytes;
+use martlet_link::message::{Answer, Reply, Request};
+use martlet_protocol::{
+    Accept, BlobFact, BlobId, BlobOwner, BlobRef, Block, CarriedBody, Checksum, Garbage, ListRows,
+    ListedItem, ListedPrefix, ListedRow, NewBlob, PartitionCounters, Prepare, Promise, ReadBlob, ReadRow,
+    ReplicaError, RowAddress, RowKey, RowPage, RowReply, RowState, RowValue, SealToken, TableCounters,
+    TableId, TableKind, Tombstone, Want, Weight,
+};
+use martlet_register::{ANCESTORS_MAX, Accepted, Ancestors, Ballot, ProposerId, State};
+use martlet_ring::{DeviceId, Partition, PlacementHash};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+pub(crate) fn device() -> impl Strategy<Value = DeviceId> {
+    any::<u32>().prop_map(DeviceId)
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..40).prop_map(Bytes::from)
+}
+
+/// Short ones are copied, long ones shared.
+fn body() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        bytes(),
+        (8_000_usize..20_000, any::<u8>()).prop_map(|(count, byte)| vec![byte; count].into())
+    ]
+}
+
+fn ballot() -> impl Strategy<Value = Ballot> {
+    (any::<u64>(), any::<u64>()).prop_map(|(time, proposer)| Ballot { time, proposer: ProposerId(proposer) })
+}
+
+fn hash() -> impl Strategy<Value = PlacementHash> {
+    any::<u64>().prop_map(PlacementHash)
+}
+
+fn table() -> impl Strategy<Value = TableId> {
+    let kinds =
+        [TableKind::System, TableKind::Containers, TableKind::Objects, TableKind::Uploads, TableKind::Parts];
+    (prop::sample::select(kinds.to_vec()), any::<[u8; 15]>())
+        .prop_map(|(kind, random)| TableId::new(kind, random))
+}
+
+fn row() -> impl Strategy<Value = RowAddress> {
+    (table(), bytes(), hash()).prop_map(|(table, key, hash)| RowAddress { row: RowKey { table, key }, hash })
+}
+
+fn weight() -> impl Strategy<Value = Weight> {
+    (any::<u64>(), any::<u64>()).prop_map(|(objects, bytes)| Weight { objects, bytes })
+}
+
+fn blob_id() -> impl Strategy<Value = BlobId> {
+    any::<[u8; 16]>().prop_map(BlobId)
+}
+
+fn blob() -> impl Strategy<Value = BlobRef> {
+    (blob_id(), hash(), any::<u64>(), any::<u64>()).prop_map(|(id, hash, bytes, sum)| BlobRef {
+        id,
+        hash,
+        bytes,
+        checksum: Checksum(sum),
+    })
+}
+
+fn owner() -> impl Strategy<Value = BlobOwner> {
+    prop_oneof![
+        row().prop_map(BlobOwner::Row),
+        (row(), row()).prop_map(|(part, object)| BlobOwner::PartOf { part, object }),
+    ]
+}
+
+fn value() -> impl Strategy<Value = RowValue> {
+    prop_oneof![
+        Just(RowValue::Tombstone),
+        (bytes(), bytes(), weight(), vec(blob(), 0..4))
+            .prop_map(|(entry, record, weight, blobs)| RowValue::Live { entry, record, weight, blobs }),
+    ]
+}
+
+fn ancestors() -> impl Strategy<Value = Ancestors> {
+    vec(ballot(), 1..=ANCESTORS_MAX + 1).prop_map(|mut ballots| {
+        ballots.sort();
+        ballots.dedup();
+        ballots.reverse();
+        let horizon = ballots.pop().expect("there is one");
+        Ancestors::from_parts(horizon, &ballots).expect("a lineage in order")
+    })
+}
+
+fn state() -> impl Strategy<Value = RowState> {
+    (ballot(), ancestors(), value()).prop_map(|(change, ancestors, value)| State { change, ancestors, value })
+}
+
+fn accepted() -> impl Strategy<Value = Accepted<RowValue>> {
+    (ballot(), state()).prop_map(|(ballot, state)| Accepted { ballot, state })
+}
+
+fn token() -> impl Strategy<Value = SealToken> {
+    any::<[u8; 16]>().prop_map(SealToken)
+}
+
+fn tombstone() -> impl Strategy<Value = Tombstone> {
+    (row(), ballot()).prop_map(|(row, ballot)| Tombstone { row, ballot })
+}
+
+fn want() -> impl Strategy<Value = Want> {
+    prop_oneof![
+        Just(Want::Ballot),
+        Just(Want::Value),
+        any::<u64>().prop_map(|bytes_max| Want::ValueAndBody { bytes_max }),
+    ]
+}
+
+fn accept() -> impl Strategy<Value = Accept> {
+    let carried = (blob(), body()).prop_map(|(blob, bytes)| CarriedBody { blob, bytes });
+    (row(), ballot(), state(), option::of(carried), vec(blob(), 0..3), option::of(token())).prop_map(
+        |(row, ballot, state, body, garbage, seal)| Accept { row, ballot, state, body, garbage, seal },
+    )
+}
+
+fn list() -> impl Strategy<Value = ListRows> {
+    let bounds = (option::of(bytes()), option::of(bytes()), option::of(bytes()));
+    (table(), option::of(any::<u32>()), bytes(), bounds, any::<usize>()).prop_map(
+        |(table, partition, prefix, (delimiter, after, before), limit)| ListRows {
+            table,
+            partition: partition.map(Partition),
+            prefix,
+            delimiter,
+            after,
+            before,
+            limit,
+        },
+    )
+}
+
+pub(crate) fn request() -> impl Strategy<Value = Request> {
+    let rows = prop_oneof![
+        (row(), ballot()).prop_map(|(row, ballot)| Request::Prepare(Prepare { row, ballot })),
+        accept().prop_map(Request::Accept),
+        (row(), want()).prop_map(|(row, want)| Request::Read(ReadRow { row, want })),
+        list().prop_map(Request::List),
+        vec(table(), 0..4).prop_map(Request::Counters),
+    ];
+    let blobs =
+        prop_oneof![
+            (blob_id(), hash(), owner()).prop_map(|(id, hash, owner)| Request::Stage(NewBlob {
+                id,
+                hash,
+                owner
+            })),
+            (blob_id(), any::<u32>(), any::<u32>())
+                .prop_map(|(id, first, count)| Request::ReadBlob(ReadBlob { id, first, count })),
+            vec(blob_id(), 0..4).prop_map(Request::SettleGarbage),
+            vec(blob_id(), 0..4).prop_map(Request::Reclaim),
+        ];
+    let upkeep = prop_oneof![
+        (table(), token()).prop_map(|(table, token)| Request::Seal(table, token)),
+        (table(), token()).prop_map(|(table, token)| Request::Unseal(table, token)),
+        any::<usize>().prop_map(|limit| Request::Garbage { limit }),
+        (option::of(blob_id()), any::<usize>())
+            .prop_map(|(after, limit)| Request::Unreferenced { after, limit }),
+        any::<usize>().prop_map(|limit| Request::Tombstones { limit }),
+        vec(tombstone(), 0..4).prop_map(Request::Forget),
+    ];
+    prop_oneof![rows, blobs, upkeep]
+}
+
+fn item() -> impl Strategy<Value = ListedItem> {
+    prop_oneof![
+        (bytes(), hash(), ballot(), option::of(bytes())).prop_map(|(key, hash, ballot, entry)| {
+            ListedItem::Row(ListedRow { key, hash, ballot, entry })
+        }),
+        (bytes(), bytes(), hash(), ballot()).prop_map(|(prefix, key, hash, ballot)| {
+            ListedItem::Prefix(ListedPrefix { prefix, key, hash, ballot })
+        }),
+    ]
+}
+
+fn counters() -> impl Strategy<Value = TableCounters> {
+    let partition = (any::<u32>(), weight(), any::<u64>()).prop_map(|(partition, weight, digest)| {
+        PartitionCounters { partition: Partition(partition), weight, digest }
+    });
+    (table(), vec(partition, 0..4)).prop_map(|(table, partitions)| TableCounters { table, partitions })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let rows = prop_oneof![
+        Just(Answer::Done),
+        (option::of(accepted()), ballot())
+            .prop_map(|(accepted, forgotten)| Answer::Promise(Promise { accepted, forgotten })),
+        option::of(ballot()).prop_map(|ballot| Answer::Row(RowReply::Ballot(ballot))),
+        (option::of(accepted()), option::of(body()))
+            .prop_map(|(accepted, body)| Answer::Row(RowReply::Value { accepted, body })),
+        (vec(item(), 0..6), option::of(bytes()))
+            .prop_map(|(items, through)| Answer::Page(RowPage { items, through })),
+    ];
+    let upkeep = prop_oneof![
+        vec(counters(), 0..3).prop_map(Answer::Counters),
+        vec((blob(), row(), ballot()).prop_map(|(blob, row, ballot)| Garbage { blob, row, ballot }), 0..3)
+            .prop_map(Answer::Garbage),
+        vec((blob(), owner(), any::<u64>()), 0..3).prop_map(|facts| {
+            let fact = |(blob, owner, known_for_seconds)| BlobFact { blob, owner, known_for_seconds };
+            Answer::Unreferenced(facts.into_iter().map(fact).collect())
+        }),
+        vec(tombstone(), 0..3).prop_map(Answer::Tombstones),
+    ];
+    prop_oneof![rows, upkeep]
+}
+
+fn error() -> impl Strategy<Value = ReplicaError> {
+    prop_oneof![
+        ballot().prop_map(|seen| ReplicaError::Refused { seen }),
+        vec(blob_id(), 0..4).prop_map(ReplicaError::MissingBlobs),
+        Just(ReplicaError::Sealed),
+        Just(ReplicaError::Full),
+        ".*".prop_map(ReplicaError::Damaged),
+        ".*".prop_map(ReplicaError::Failed),
+        ".*".prop_map(ReplicaError::Unreachable),
+        prop::sample::select(&["", "a block after the last one", "wörter"][..])
+            .prop_map(ReplicaError::Invalid),
+    ]
+}
+
+pub(crate) fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![3 => answer().prop_map(Ok), 1 => error().prop_map(Err)]
+}
+
+pub(crate) fn block() -> impl Strategy<Value = Block> {
+    (any::<u64>(), body()).prop_map(|(sum, bytes)| Block { checksum: Checksum(sum), bytes })
+}
