@@ -60,12 +60,15 @@ pub const SILENCE_MAX: Duration = Duration::from_millis(1600);
 /// The wait before the first attempt to connect again; doubled with every failure.
 pub const BACKOFF_MIN: Duration = Duration::from_millis(50);
 
-/// The longest wait between two attempts, so that a node that is back is found within two seconds.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// The longest wait between two attempts. With an attempt that runs into its timeout before it,
+/// a node that is back is still found within two seconds.
+pub const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 /// How long a node that stops waits for what its clients have asked already.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+const _: () = assert!(HANDSHAKE_TIMEOUT.as_millis() + BACKOFF_MAX.as_millis() < 2000);
+const _: () = assert!(SILENCE_MAX.as_millis() + PING_AFTER.as_millis() <= 2000);
 const _: () = assert!(CARRIED_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX <= BYTES_IN_FLIGHT_MAX);
 const _: () = assert!(SMALL_BYTES_MAX <= FRAME_BYTES_MAX);
