@@ -241,20 +241,22 @@ impl Side for ClientConnection {
     }
 
     fn take(&self, frame: Frame) -> Result<(), Violation> {
-        let mut calls = self.calls();
-        if calls.id_last < frame.id {
-            return Err(Violation("a reply to a call that wasn't made"));
-        }
+        // Decoded before the lock is taken: a long page keeps no caller from its own answer.
         match frame.kind {
             Kind::Reply => {
                 let reply = decode_reply(&frame.payload).map_err(|malformed| Violation(malformed.0))?;
+                let mut calls = self.calls();
                 calls.take_reply(frame.id, reply)?;
                 self.note_idleness(&calls);
                 Ok(())
             }
-            Kind::Block => calls.take_block(&frame),
-            Kind::Credit => calls.take_credit(&frame),
+            Kind::Block => {
+                let block = decode_block(&frame.payload).map_err(|malformed| Violation(malformed.0))?;
+                self.calls().take_block(frame.id, block)
+            }
+            Kind::Credit => self.calls().take_credit(&frame),
             Kind::Leaving => {
+                let mut calls = self.calls();
                 if matches!(calls.phase, Phase::Open) {
                     calls.phase = Phase::Leaving;
                 }
@@ -269,6 +271,9 @@ impl Side for ClientConnection {
 impl Calls {
     /// A call that isn't there was given up, and the server didn't know yet.
     fn take_reply(&mut self, id: u64, reply: Reply) -> Result<(), Violation> {
+        if self.id_last < id {
+            return Err(Violation("a reply to a call that wasn't made"));
+        }
         let is_first = match self.waiting.get_mut(&id) {
             None => return Ok(()),
             Some(Waiter::Upload { opened, .. } | Waiter::Download { opened, .. }) if reply.is_ok() => {
@@ -301,9 +306,8 @@ impl Calls {
         }
     }
 
-    fn take_block(&mut self, frame: &Frame) -> Result<(), Violation> {
-        let block = decode_block(&frame.payload).map_err(|malformed| Violation(malformed.0))?;
-        match self.waiting.get(&frame.id) {
+    fn take_block(&mut self, id: u64, block: Block) -> Result<(), Violation> {
+        match self.waiting.get(&id) {
             None => Ok(()),
             Some(Waiter::Download { events, opened: None }) => deliver(events, Event::Block(block)),
             Some(_) => Err(Violation("a block that wasn't asked for")),
