@@ -1,4 +1,4 @@
-//! The `Authorization` header.
+//! The `Authorization` header, and what it has in common with signed queries.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -41,6 +41,11 @@ impl<'a> Authorization<'a> {
         }
     }
 
+    /// Whether the request has such a header, of whatever scheme.
+    pub(super) fn is_in(headers: &HeaderMap) -> bool {
+        headers.contains_key(AUTHORIZATION)
+    }
+
     fn parse(fields: &'a str) -> Result<Self, SigV4Error> {
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for field in fields.split(',') {
@@ -64,23 +69,24 @@ impl<'a> Authorization<'a> {
         let signature = signature
             .and_then(|hex| digest_from_hex(hex.as_bytes()))
             .ok_or(SigV4Error::Malformed("Signature is not 64 hexadecimal digits"))?;
-        Self::with_credential(credential, signed_headers, signature)
+        Self::of_fields(credential, signed_headers, signature)
+            .ok_or(SigV4Error::Malformed("Credential is not key/day/region/service/aws4_request"))
     }
 
-    fn with_credential(
+    /// `None`: the credential isn't `key/day/region/service/aws4_request`.
+    pub(super) fn of_fields(
         credential: &'a str,
         signed_headers: &'a str,
         signature: [u8; 32],
-    ) -> Result<Self, SigV4Error> {
-        let malformed = SigV4Error::Malformed("Credential is not key/day/region/service/aws4_request");
-        let Some((access_key, scope)) = credential.split_once('/') else { return Err(malformed) };
+    ) -> Option<Self> {
+        let (access_key, scope) = credential.split_once('/')?;
         let mut fields = scope.split('/');
         let (Some(day), Some(region), Some(service), Some(TERMINATOR), None) =
             (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
         else {
-            return Err(malformed);
+            return None;
         };
-        Ok(Self { access_key, day, region, service, scope, signed_headers, signature })
+        Some(Self { access_key, day, region, service, scope, signed_headers, signature })
     }
 
     pub(super) fn check_scope(&self, region: &str) -> Result<(), SigV4Error> {

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha2::{Digest as _, Sha256};
 
+use super::presigned::SIGNATURE;
 use super::{RequestHead, SigV4Error};
 use crate::target::Target;
 
@@ -39,11 +40,12 @@ pub(super) fn request_hash(
     Ok(hash.finalize().into())
 }
 
-/// Parameters sorted by their encoded names, then values.
+/// Parameters sorted by their encoded names, then values; without the signature, which can't sign itself.
 fn hash_query(hash: &mut Sha256, target: &Target<'_>) {
     let encode = |raw: &[u8]| percent_encode(raw, ENCODED).to_string();
+    let signed = target.query.iter().filter(|pair| !pair.name.eq_ignore_ascii_case(SIGNATURE.as_bytes()));
     let mut pairs: Vec<(String, String)> =
-        target.query.iter().map(|pair| (encode(&pair.name), encode(&pair.value))).collect();
+        signed.map(|pair| (encode(&pair.name), encode(&pair.value))).collect();
     pairs.sort_unstable();
     for (at, (name, value)) in pairs.iter().enumerate() {
         if at > 0 {

@@ -28,8 +28,7 @@ impl<'a> RequestDate<'a> {
                 return Err(SigV4Error::NoDate);
             }
             let text = value.to_str().map_err(|_| SigV4Error::NoDate)?;
-            let seconds = seconds_from_basic(text.as_bytes()).ok_or(SigV4Error::NoDate)?;
-            return Ok(Self { text: Cow::Borrowed(text), seconds });
+            return Self::basic(text).ok_or(SigV4Error::NoDate);
         }
         let seconds = headers
             .get(DATE)
@@ -40,6 +39,11 @@ impl<'a> RequestDate<'a> {
             .as_secs();
         let text = basic_from_seconds(seconds).ok_or(SigV4Error::NoDate)?;
         Ok(Self { text: Cow::Owned(text), seconds })
+    }
+
+    /// Reads `YYYYMMDDTHHMMSSZ`.
+    pub(super) fn basic(text: &'a str) -> Option<Self> {
+        Some(Self { text: Cow::Borrowed(text), seconds: seconds_from_basic(text.as_bytes())? })
     }
 
     pub(super) fn text(&self) -> &str {

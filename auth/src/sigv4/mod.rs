@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 in the `Authorization` header, as pure functions of a request's head.
+//! AWS Signature Version 4 in the `Authorization` header and in the query, as pure functions of a request's head.
 //!
 //! Source: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference.
 //!
@@ -12,6 +12,7 @@ mod canonical;
 mod date;
 mod key;
 mod payload;
+mod presigned;
 mod sign;
 
 use http::{HeaderMap, Method};
@@ -20,11 +21,14 @@ use subtle::ConstantTimeEq as _;
 
 pub use key::{SigningKey, SigningKeys};
 pub use payload::Payload;
-pub use sign::{Signer, sign};
+pub use presigned::LIFETIME_SECONDS_MAX;
+pub use sign::{Signer, presign, sign};
 
-use crate::target::{Parameter, Target};
+use crate::target::Target;
 use authorization::Authorization;
 use date::RequestDate;
+use payload::UNSIGNED;
+use presigned::Presigned;
 
 /// How far a request's date may be from the server's clock, in seconds: 15 minutes.
 pub const SKEW_SECONDS_MAX: u64 = 15 * 60;
@@ -62,6 +66,17 @@ pub enum SigV4Error {
     NotOffered(&'static str),
     #[error("the authorization header is malformed: {0}")]
     Malformed(&'static str),
+    #[error("the signed query is malformed: {0}")]
+    MalformedQuery(&'static str),
+    /// A signature in the header and one in the query: nobody can tell which is meant.
+    #[error("only one way to sign is allowed: the header Authorization or the query")]
+    SignedTwice,
+    /// A link from the future.
+    #[error("the request is not valid yet")]
+    NotYetValid,
+    /// A link that was valid once.
+    #[error("the request has expired")]
+    Expired,
     #[error("the authorization header is malformed: the region is wrong; expecting '{expected}'")]
     WrongRegion { expected: String },
     #[error("a valid Date or x-amz-date header is required")]
@@ -81,7 +96,15 @@ pub enum SigV4Error {
 impl<'a> Claim<'a> {
     /// Reads the claim of a request; `None`: it claims nothing, and comes from nobody in particular.
     pub fn read(head: RequestHead<'a>, region: &str, now: Timestamp) -> Result<Option<Self>, SigV4Error> {
-        refuse_signed_query(head.target)?;
+        match Presigned::read(head.target)? {
+            Some(_) if Authorization::is_in(head.headers) => Err(SigV4Error::SignedTwice),
+            Some(presigned) => Self::of_query(head, presigned, region, now).map(Some),
+            None => Self::of_header(head, region, now),
+        }
+    }
+
+    fn of_header(head: RequestHead<'a>, region: &str, now: Timestamp) -> Result<Option<Self>, SigV4Error> {
+        refuse_version_2(head.target)?;
         let Some(authorization) = Authorization::read(head.headers)? else { return Ok(None) };
         authorization.check_scope(region)?;
         let date = RequestDate::read(head.headers)?;
@@ -92,8 +115,33 @@ impl<'a> Claim<'a> {
             return Err(SigV4Error::Malformed("the credential's date is not the request's"));
         }
         check_signed_headers(&head, &authorization)?;
-        let (payload, payload_text) = Payload::read(head.headers)?;
+        let payload_text = Payload::text(head.headers)?.ok_or(SigV4Error::NoPayloadHash)?;
+        let payload = Payload::parse(payload_text)?;
         Ok(Some(Self { head, authorization, date, payload, payload_text }))
+    }
+
+    fn of_query(
+        head: RequestHead<'a>,
+        presigned: Presigned<'a>,
+        region: &str,
+        now: Timestamp,
+    ) -> Result<Self, SigV4Error> {
+        presigned.authorization.check_scope(region)?;
+        presigned.check_time(now)?;
+        let Presigned { authorization, date, payload: in_query, .. } = presigned;
+        if date.day() != authorization.day.as_bytes() {
+            return Err(SigV4Error::MalformedQuery("the credential's date is not X-Amz-Date"));
+        }
+        check_signed_headers(&head, &authorization)?;
+        let payload_text = match (Payload::text(head.headers)?, in_query) {
+            (Some(in_header), Some(in_query)) if in_header != in_query => {
+                return Err(SigV4Error::BadPayloadHash);
+            }
+            // Whoever makes a link seldom knows what will be sent through it.
+            (in_header, in_query) => in_header.or(in_query).unwrap_or(UNSIGNED),
+        };
+        let payload = Payload::parse(payload_text)?;
+        Ok(Self { head, authorization, date, payload, payload_text })
     }
 
     pub fn access_key(&self) -> &'a str {
@@ -118,17 +166,18 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Presigned queries aren't offered, and never mistaken for an unsigned request.
-fn refuse_signed_query(target: &Target<'_>) -> Result<(), SigV4Error> {
-    for Parameter { name, .. } in &target.query {
-        if name.len() > AMZ_PREFIX.len()
-            && name[..AMZ_PREFIX.len()].eq_ignore_ascii_case(AMZ_PREFIX.as_bytes())
-        {
-            return Err(SigV4Error::NotOffered("a signature in the query"));
-        }
-        if name.eq_ignore_ascii_case(b"AWSAccessKeyId") || name.eq_ignore_ascii_case(b"Signature") {
-            return Err(SigV4Error::NotOffered("Signature Version 2"));
-        }
+/// Whether a query parameter belongs to the signature and says nothing of the operation.
+/// What it says has been judged by [`Claim::read`], also where it is no whole signature.
+pub fn is_of_signature(name: &[u8]) -> bool {
+    presigned::is_of_signature(name)
+}
+
+/// Never mistaken for an unsigned request.
+fn refuse_version_2(target: &Target<'_>) -> Result<(), SigV4Error> {
+    let signs =
+        |name: &[u8]| name.eq_ignore_ascii_case(b"AWSAccessKeyId") || name.eq_ignore_ascii_case(b"Signature");
+    if target.query.iter().any(|parameter| signs(&parameter.name)) {
+        return Err(SigV4Error::NotOffered("Signature Version 2"));
     }
     Ok(())
 }

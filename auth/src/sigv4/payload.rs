@@ -30,21 +30,25 @@ pub enum Payload {
 }
 
 impl Payload {
-    pub(super) fn read(headers: &HeaderMap) -> Result<(Self, &str), SigV4Error> {
+    /// What `x-amz-content-sha256` says; `None`: it isn't there.
+    pub(super) fn text(headers: &HeaderMap) -> Result<Option<&str>, SigV4Error> {
         let mut values = headers.get_all(CONTENT_SHA256).iter();
-        let value = values.next().ok_or(SigV4Error::NoPayloadHash)?;
+        let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
             return Err(SigV4Error::BadPayloadHash);
         }
-        let text = value.to_str().map_err(|_| SigV4Error::BadPayloadHash)?;
+        value.to_str().map(Some).map_err(|_| SigV4Error::BadPayloadHash)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, SigV4Error> {
         if text == UNSIGNED {
-            return Ok((Self::Unsigned, text));
+            return Ok(Self::Unsigned);
         }
         if text.starts_with("STREAMING-") {
             return Err(SigV4Error::NotOffered("a body signed in chunks"));
         }
         let digest = digest_from_hex(text.as_bytes()).ok_or(SigV4Error::BadPayloadHash)?;
-        Ok((Self::Sha256(digest), text))
+        Ok(Self::Sha256(digest))
     }
 
     /// The body, ending in [`BodyError::Sha256Mismatch`] unless it is the one that was signed.

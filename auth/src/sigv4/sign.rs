@@ -2,13 +2,15 @@
 
 use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use martlet_model::Timestamp;
+use percent_encoding::utf8_percent_encode;
 
 use super::key::hex;
 use super::payload::UNSIGNED;
 use super::{
     ALGORITHM, AMZ_DATE, CONTENT_SHA256, Payload, RequestHead, SERVICE, SigV4Error, SigningKey, TERMINATOR,
-    canonical, date,
+    canonical, date, presigned,
 };
 use crate::identity::Secret;
 use crate::target::Target;
@@ -42,24 +44,77 @@ pub fn sign(
         let host = header(authority.as_str())?;
         head.headers.insert(HOST, host);
     }
-    let mut names: Vec<&str> =
-        head.headers.keys().filter(|name| is_signed(name)).map(HeaderName::as_str).collect();
-    names.sort_unstable();
-    let signed_headers = names.join(";");
-
+    let signed_headers = signed_headers(&head.headers);
     let target = Target::parse(&head.uri).map_err(|_| SigV4Error::SignatureMismatch)?;
     let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
     let request_hash = canonical::request_hash(&request, &signed_headers, &payload_text)?;
-    let Signer { access_key, secret, region } = signer;
-    let day = &date[..8];
-    let scope = format!("{day}/{region}/{SERVICE}/{TERMINATOR}");
-    let signature =
-        text(&hex(&SigningKey::derive(secret, day, region).signature(&date, &scope, &request_hash)));
+    let signature = signer.signature(&date, &request_hash);
+    let credential = signer.credential(&date);
     let authorization = header(&format!(
-        "{ALGORITHM} Credential={access_key}/{scope},SignedHeaders={signed_headers},Signature={signature}"
+        "{ALGORITHM} Credential={credential},SignedHeaders={signed_headers},Signature={signature}"
     ))?;
     head.headers.insert(AUTHORIZATION, authorization);
     Ok(())
+}
+
+/// Signs a request's query, so that it can be sent without a header `Authorization` for so many seconds.
+/// Whatever header is there is signed as by [`sign`]; the body is not.
+pub fn presign(
+    head: &mut Parts,
+    signer: &Signer<'_>,
+    now: Timestamp,
+    lifetime_seconds: u64,
+) -> Result<(), SigV4Error> {
+    let date = date::basic(now).ok_or(SigV4Error::NoDate)?;
+    let signed_headers = signed_headers(&head.headers);
+    let mut query = head.uri.query().map(|query| format!("{query}&")).unwrap_or_default();
+    for (name, value) in [
+        (presigned::ALGORITHM_NAME, ALGORITHM),
+        (presigned::CREDENTIAL, &signer.credential(&date)),
+        (presigned::DATE, &date),
+        (presigned::EXPIRES, &lifetime_seconds.to_string()),
+        (presigned::SIGNED_HEADERS, &signed_headers),
+    ] {
+        query.extend([name, "=", &utf8_percent_encode(value, canonical::ENCODED).to_string(), "&"]);
+    }
+    let unsigned = with_query(&head.uri, query.trim_end_matches('&'))?;
+    let target = Target::parse(&unsigned).map_err(|_| SigV4Error::SignatureMismatch)?;
+    let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
+    let request_hash = canonical::request_hash(&request, &signed_headers, UNSIGNED)?;
+    query.extend([presigned::SIGNATURE, "=", &signer.signature(&date, &request_hash)]);
+    head.uri = with_query(&head.uri, &query)?;
+    Ok(())
+}
+
+impl Signer<'_> {
+    /// `key/day/region/s3/aws4_request`
+    fn credential(&self, date: &str) -> String {
+        format!("{}/{}", self.access_key, self.scope(date))
+    }
+
+    fn scope(&self, date: &str) -> String {
+        format!("{}/{}/{SERVICE}/{TERMINATOR}", &date[..8], self.region)
+    }
+
+    fn signature(&self, date: &str, request_hash: &[u8; 32]) -> String {
+        let key = SigningKey::derive(self.secret, &date[..8], self.region);
+        text(&hex(&key.signature(date, &self.scope(date), request_hash)))
+    }
+}
+
+fn with_query(uri: &Uri, query: &str) -> Result<Uri, SigV4Error> {
+    let mut parts = uri.clone().into_parts();
+    let path_and_query = format!("{}?{query}", uri.path()).parse();
+    parts.path_and_query =
+        Some(path_and_query.map_err(|_| SigV4Error::MalformedQuery("a URI can't carry it"))?);
+    Uri::from_parts(parts).map_err(|_| SigV4Error::MalformedQuery("a URI can't carry it"))
+}
+
+fn signed_headers(headers: &HeaderMap) -> String {
+    let mut names: Vec<&str> =
+        headers.keys().filter(|name| is_signed(name)).map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    names.join(";")
 }
 
 fn is_signed(name: &HeaderName) -> bool {

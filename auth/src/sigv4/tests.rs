@@ -186,9 +186,8 @@ fn what_is_not_offered_is_named() {
         let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
         Claim::read(request, REGION, at(NOW_SECONDS)).map(|claim| claim.is_some())
     };
-    for uri in ["/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256", "/b/k?x-amz-signature=0", "/b/k?AWSAccessKeyId=K"] {
-        assert!(matches!(read(&request("GET", uri, &[])), Err(SigV4Error::NotOffered(_))), "{uri}");
-    }
+    let version_2 = request("GET", "/b/k?AWSAccessKeyId=K", &[]);
+    assert!(matches!(read(&version_2), Err(SigV4Error::NotOffered(_))));
     let mut head = example();
     let streaming = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".parse().unwrap();
     head.headers.insert("x-amz-content-sha256", streaming);
@@ -197,6 +196,8 @@ fn what_is_not_offered_is_named() {
     assert_eq!(read(&head), Err(SigV4Error::NoPayloadHash));
     assert_eq!(read(&request("GET", "/b/k", &[])), Ok(false));
 }
+
+mod presigned;
 
 /// Every byte of a signed request that a change could be hidden in.
 #[derive(Clone, Copy, Debug)]

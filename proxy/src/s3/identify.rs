@@ -16,10 +16,8 @@ impl S3 {
         head: &Parts,
         body: RequestBody,
     ) -> Result<(Identity, RequestBody), Refusal> {
-        if head.headers.contains_key("x-amz-security-token") {
-            return Err(Refusal::InvalidToken);
-        }
         let target = Target::parse(&head.uri)?;
+        refuse_tokens(head, &target)?;
         let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
         let Some(claim) = Claim::read(request, &self.region, self.clock.now())? else {
             return anonymous(head, body);
@@ -36,6 +34,13 @@ impl S3 {
         }
         Ok((credentials.identity, body.guarded(|body| payload.guard(body))))
     }
+}
+
+/// There are no temporary credentials, and so no tokens that would go with them.
+fn refuse_tokens(head: &Parts, target: &Target<'_>) -> Result<(), Refusal> {
+    const TOKEN: &str = "x-amz-security-token";
+    let in_query = target.query.iter().any(|parameter| parameter.name.eq_ignore_ascii_case(TOKEN.as_bytes()));
+    if in_query || head.headers.contains_key(TOKEN) { Err(Refusal::InvalidToken) } else { Ok(()) }
 }
 
 /// An unsigned request: whatever it says of its body nobody has vouched for, and framing isn't offered.

@@ -1,6 +1,7 @@
 //! Query parameters by allow-list: what no operation has taken is refused.
 
 use martlet_auth::Parameter;
+use martlet_auth::sigv4::is_of_signature;
 
 use super::refusal::Refusal;
 
@@ -10,8 +11,9 @@ pub(super) struct Query<'a>(Vec<Parameter<'a>>);
 
 impl<'a> Query<'a> {
     /// `x-id` only repeats the operation's name for people who read logs; it is gone from the start.
+    /// So is what belongs to a signature: whoever identifies the caller judges it.
     pub(super) fn new(mut parameters: Vec<Parameter<'a>>) -> Self {
-        parameters.retain(|parameter| *parameter.name != b"x-id"[..]);
+        parameters.retain(|parameter| *parameter.name != b"x-id"[..] && !is_of_signature(&parameter.name));
         Self(parameters)
     }
 

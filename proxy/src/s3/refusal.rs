@@ -224,10 +224,14 @@ fn signature_words(error: &SigV4Error) -> Words {
         SigV4Error::Malformed(_) | SigV4Error::WrongRegion { .. } => {
             (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed")
         }
-        SigV4Error::NoDate | SigV4Error::UnsignedHeader(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
+        SigV4Error::MalformedQuery(_) => (StatusCode::BAD_REQUEST, "AuthorizationQueryParametersError"),
+        SigV4Error::NoDate
+        | SigV4Error::UnsignedHeader(_)
+        | SigV4Error::NotYetValid
+        | SigV4Error::Expired => (StatusCode::FORBIDDEN, "AccessDenied"),
         SigV4Error::Skewed => (StatusCode::FORBIDDEN, "RequestTimeTooSkewed"),
         SigV4Error::NoPayloadHash => (StatusCode::BAD_REQUEST, "InvalidRequest"),
-        SigV4Error::BadPayloadHash => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+        SigV4Error::BadPayloadHash | SigV4Error::SignedTwice => (StatusCode::BAD_REQUEST, "InvalidArgument"),
         SigV4Error::SignatureMismatch => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
     };
     Words { status, code, message: error.to_string() }

@@ -11,5 +11,6 @@ mod identity;
 mod integrity;
 mod listings;
 mod objects;
+mod presigned;
 mod unoffered;
 mod uploads;

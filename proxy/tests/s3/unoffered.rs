@@ -103,13 +103,8 @@ async fn no_header_with_a_meaning_is_ignored() {
 #[tokio::test]
 async fn other_ways_to_sign_are_named() {
     let server = with_key().await;
-    for query in [
-        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0&X-Amz-Credential=own",
-        "AWSAccessKeyId=own&Signature=x&Expires=1",
-    ] {
-        let presigned = server.call("GET", &format!("/box/key?{query}")).anonymous();
-        presigned.send().await.refused(501, "NotImplemented");
-    }
+    let presigned = server.call("GET", "/box/key?AWSAccessKeyId=own&Signature=x&Expires=1").anonymous();
+    presigned.send().await.refused(501, "NotImplemented");
     let v2 = server.call("GET", "/box/key").anonymous().header("authorization", "AWS own:c2lnbmF0dXJl");
     v2.send().await.refused(501, "NotImplemented");
 }

@@ -70,6 +70,10 @@ fn errors_of_signatures() {
     check(SigV4Error::Malformed("x"), 400, "AuthorizationHeaderMalformed");
     check(SigV4Error::WrongRegion { expected: "x".to_owned() }, 400, "AuthorizationHeaderMalformed");
     check(SigV4Error::NoDate, 403, "AccessDenied");
+    check(SigV4Error::MalformedQuery("x"), 400, "AuthorizationQueryParametersError");
+    check(SigV4Error::SignedTwice, 400, "InvalidArgument");
+    check(SigV4Error::NotYetValid, 403, "AccessDenied");
+    check(SigV4Error::Expired, 403, "AccessDenied");
     check(SigV4Error::Skewed, 403, "RequestTimeTooSkewed");
     check(SigV4Error::UnsignedHeader("x".to_owned()), 403, "AccessDenied");
     check(SigV4Error::NoPayloadHash, 400, "InvalidRequest");
