@@ -124,7 +124,8 @@ impl Load {
             Operation::List => {
                 let marker = path(number * LISTING_ENTRIES % SMALL_OBJECTS, 0);
                 let head = self.head("GET", &format!("?limit={LISTING_ENTRIES}&marker={marker}"), 0);
-                assert!([200, 204].contains(&connection.exchange(&head, b"", true)));
+                let status = connection.exchange(&head, b"", true);
+                assert!([200, 204].contains(&status), "a listing answered {status}");
             }
             Operation::Delete if number < SMALL_OBJECTS => {
                 let head = self.head("DELETE", &self.existing(number), 0);

@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("auth", &["model"]),
     ("cluster", &["model", "ring", "register", "protocol"]),
     ("proxy", &["model", "auth"]),
-    ("storage-node", &["ring", "register", "protocol"]),
+    ("storage-node", &["model", "ring", "register", "protocol"]),
     ("testkit", &["model", "ring", "register", "protocol"]),
     ("testkit-vfs", &[]),
     ("cli", &["model", "ring", "register", "protocol", "link", "auth", "cluster", "proxy", "storage-node"]),
