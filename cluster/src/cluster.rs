@@ -16,6 +16,7 @@ use crate::container::cache::ContainerCache;
 use crate::device::Device;
 use crate::options::{LAGGARDS_MAX, Options};
 use crate::random::{RandomSource, bytes};
+use crate::row::turn::Turns;
 
 /// The store made of many devices. A clone is another handle to the same store.
 ///
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     /// Changes that still go on for a slow minority.
     pub(crate) laggards: Arc<Semaphore>,
     pub(crate) containers: ContainerCache,
+    pub(crate) turns: Turns,
 }
 
 /// The accounts; see `record::account`.
@@ -84,6 +86,7 @@ impl ClusterStore {
             background: Background::default(),
             laggards: Arc::new(Semaphore::new(LAGGARDS_MAX)),
             containers: ContainerCache::new(options.container_age_max),
+            turns: Turns::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -141,8 +144,13 @@ impl Shared {
         TableId::new(kind, bytes(&*self.random))
     }
 
+    /// A new id: the time in microseconds (8 bytes, big endian), so that a device's index grows at its end,
+    /// and 8 random bytes, which alone make it unique.
     pub(crate) fn new_blob(&self) -> BlobId {
-        BlobId(bytes(&*self.random))
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.clock.now().as_micros().to_be_bytes());
+        self.random.fill(&mut id[8..]);
+        BlobId(id)
     }
 
     pub(crate) fn new_seal(&self) -> SealToken {

@@ -3,6 +3,7 @@
 mod accept;
 pub(crate) mod change;
 pub(crate) mod read;
+pub(crate) mod turn;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
 use martlet_model::{Error, Result};
 use martlet_protocol::{
     BlobId, BlobOwner, BlobRef, BlobWriter, Block, NewBlob, ReplicaError, RunningChecksum,
 };
 use martlet_ring::{DeviceId, PlacementHash};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
 use crate::cluster::Shared;
 use crate::device::{Answered, Device, healthy_first};
@@ -38,6 +38,15 @@ struct Writer {
 pub(crate) struct Staged {
     shared: Arc<Shared>,
     blobs: Vec<BlobRef>,
+    /// Devices that were slower than a majority; each is heard of when it is done.
+    pending: Vec<oneshot::Receiver<()>>,
+}
+
+/// A blob that a majority has durably.
+pub(crate) struct Finished {
+    blob: BlobRef,
+    /// Ends once the slower devices have it too, or have failed.
+    pending: Option<oneshot::Receiver<()>>,
 }
 
 impl Stage {
@@ -104,7 +113,7 @@ impl Stage {
     }
 
     /// Waits until a majority has the blob durably. A slower device goes on in the background.
-    pub(crate) async fn finish(mut self) -> Result<BlobRef> {
+    pub(crate) async fn finish(mut self) -> Result<Finished> {
         let blob =
             BlobRef { id: self.id, hash: self.hash, bytes: self.bytes, checksum: self.checksum.checksum() };
         let writers = std::mem::take(&mut self.writers);
@@ -118,14 +127,19 @@ impl Stage {
             }));
         }
         let answers = collect(&mut calls, self.patience(), enough(self.shared.majority())).await;
+        let mut pending = None;
         if !calls.is_empty() {
-            let (patience, majority) = (self.patience(), self.shared.majority());
+            let patience = Patience { straggler_delay: self.patience().deadline, ..self.patience() };
+            let (done, receiver) = oneshot::channel();
+            pending = Some(receiver);
             self.shared.background.spawn(async move {
-                drop(timeout(patience.deadline, collect(&mut calls, patience, enough(majority))).await);
+                drop(collect(&mut calls, patience, |_| false).await);
+                // Nobody may be waiting.
+                let _ = done.send(());
             });
         }
         self.count(&answers)?;
-        Ok(blob)
+        Ok(Finished { blob, pending })
     }
 
     fn go_on_with(
@@ -160,11 +174,12 @@ impl Stage {
 
 impl Staged {
     pub(crate) fn none(shared: &Arc<Shared>) -> Self {
-        Self { shared: shared.clone(), blobs: Vec::new() }
+        Self { shared: shared.clone(), blobs: Vec::new(), pending: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, blob: BlobRef) {
-        self.blobs.push(blob);
+    pub(crate) fn add(&mut self, finished: Finished) {
+        self.blobs.push(finished.blob);
+        self.pending.extend(finished.pending);
     }
 
     pub(crate) fn blobs(&self) -> &[BlobRef] {
@@ -183,8 +198,12 @@ impl Drop for Staged {
         if blobs.is_empty() {
             return;
         }
-        let shared = self.shared.clone();
-        self.shared.background.spawn(async move { reclaim(&shared, &blobs).await });
+        let (shared, pending) = (self.shared.clone(), std::mem::take(&mut self.pending));
+        self.shared.background.spawn(async move {
+            // What a slow device has not got yet can't be reclaimed there.
+            join_all(pending).await;
+            reclaim(&shared, &blobs).await;
+        });
     }
 }
 

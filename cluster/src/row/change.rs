@@ -10,9 +10,10 @@ use futures_util::{FutureExt, StreamExt};
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobRef, CarriedBody, Prepare, Promise, ReplicaError, RowState, RowValue};
 use martlet_register::{Asked, Ballot, Decision, Outcome, Proposer, ReplicaSet, Reply, Step};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::accept::Proposal;
+use super::turn::Turn;
 use super::{Access, Guard, Replicas, Verdict};
 use crate::cluster::Shared;
 use crate::device::{Answered, Device};
@@ -33,6 +34,7 @@ pub(crate) async fn change<T: Send>(
     mut decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
 ) -> Result<T> {
     let mut rounds = Rounds::new(shared, access, body);
+    rounds.take_turn().await?;
     let mut ledger = Ledger { candidates: Vec::new(), left: None };
     let (mut proposer, mut step) = Proposer::start(shared.quorum(), shared.next_ballot(Ballot::ZERO));
     loop {
@@ -137,6 +139,8 @@ struct Rounds<'a> {
     shared: &'a Arc<Shared>,
     access: &'a Access,
     body: Option<CarriedBody>,
+    /// Held while this change is the only one of this proxy on its row.
+    turn: Option<Turn>,
     replicas: Replicas,
     calls: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// Who hasn't been asked to promise in this round.
@@ -175,6 +179,7 @@ impl<'a> Rounds<'a> {
             shared,
             access,
             body,
+            turn: None,
             replicas: Replicas::of(shared, &access.row),
             calls: FuturesUnordered::new(),
             unasked: ReplicaSet::EMPTY,
@@ -184,6 +189,18 @@ impl<'a> Rounds<'a> {
             round: 0,
             round_started: now,
             deadline: now + shared.options.change_deadline,
+        }
+    }
+
+    /// Changes of one proxy on one row would only disturb each other.
+    async fn take_turn(&mut self) -> Result<()> {
+        let waiting = self.shared.turns.take(&self.access.row.row);
+        match timeout_at(self.deadline, waiting).await {
+            Ok(turn) => {
+                self.turn = Some(turn);
+                Ok(())
+            }
+            Err(_) => Err(Error::Unavailable("too many changes of one row at once")),
         }
     }
 
@@ -307,6 +324,8 @@ impl<'a> Rounds<'a> {
     async fn before_retry(&mut self) -> Result<()> {
         let quorum = self.shared.quorum();
         if !self.trouble.sealed.is_empty() {
+            // To find out, this very row may have to be settled.
+            self.turn = None;
             self.access.guard.look_again(self.shared).await?;
         }
         if !quorum.survives(self.trouble.full) {

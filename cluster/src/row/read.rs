@@ -44,7 +44,7 @@ pub(crate) async fn read(shared: &Arc<Shared>, access: &Access, depth: Depth) ->
         match step {
             ReadStep::Wait => {}
             ReadStep::Ask { .. } => while round.ask_another(Want::Ballot) {},
-            ReadStep::FetchValue { from, .. } => round.ask(from, depth.want()),
+            ReadStep::FetchValue { from, .. } => round.fetch(from),
             ReadStep::Chosen(state) => return Ok(round.found(state)),
             ReadStep::Resolve => {
                 let state = resolve(shared, access).await?;
@@ -72,6 +72,8 @@ struct Round<'a> {
     answered: ReplicaSet,
     /// A body that came along, and whose.
     body: Option<(BlobRef, Bytes)>,
+    /// The value is known to be chosen, and only one replica is asked for it.
+    is_fetching: bool,
     started: Instant,
 }
 
@@ -86,6 +88,7 @@ impl<'a> Round<'a> {
             unasked: shared.quorum().replicas(),
             answered: ReplicaSet::EMPTY,
             body: None,
+            is_fetching: false,
             started: Instant::now(),
         }
     }
@@ -105,6 +108,11 @@ impl<'a> Round<'a> {
         true
     }
 
+    fn fetch(&mut self, index: usize) {
+        self.is_fetching = true;
+        self.ask(index, self.depth.want());
+    }
+
     fn ask(&mut self, index: usize, want: Want) {
         let replica = self.replicas.devices[index].replica.clone();
         let request = ReadRow { row: self.access.row.clone(), want };
@@ -122,7 +130,9 @@ impl<'a> Round<'a> {
                 biased;
                 Some((from, want, outcome)) = self.calls.next() => {
                     self.replicas.devices[from].note(&outcome);
-                    self.answered = self.answered.with(from);
+                    if outcome.is_ok() {
+                        self.answered = self.answered.with(from);
+                    }
                     let step = reader.on_reply(from, self.reply(want, outcome));
                     if !matches!(step, ReadStep::Wait) {
                         return step;
@@ -133,9 +143,17 @@ impl<'a> Round<'a> {
                     silent.iter().for_each(|index| self.replicas.devices[index].note_lateness());
                     while self.ask_another(Want::Ballot) {}
                 }
+                // A majority differs, and the rest is silent: that is settled faster than the rest is awaited.
+                () = sleep_until(hedge_at + options.hedge_delay), if self.could_be_settled() => {
+                    return reader.on_timeout();
+                }
                 () = sleep_until(until) => return reader.on_timeout(),
             }
         }
+    }
+
+    fn could_be_settled(&self) -> bool {
+        !self.is_fetching && self.unasked.is_empty() && self.shared.quorum().is_met_by(self.answered)
     }
 
     fn reply(&mut self, want: Want, outcome: Answered<RowReply>) -> ReadReply<RowValue> {

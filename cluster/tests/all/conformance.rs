@@ -63,7 +63,7 @@ async fn whatever_befalls_one_replica_at_a_time_is_survived() {
 }
 
 /// `MARTLET_SEED=7` repeats one run.
-fn seeds() -> Vec<u64> {
+pub(crate) fn seeds() -> Vec<u64> {
     match std::env::var("MARTLET_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => vec![seed],
         None => vec![1, 2, 3],
@@ -71,7 +71,7 @@ fn seeds() -> Vec<u64> {
 }
 
 /// One replica after another is in trouble for a moment.
-async fn trouble(replicas: Vec<MemoryReplica>, seed: u64) {
+pub(crate) async fn trouble(replicas: Vec<MemoryReplica>, seed: u64) {
     let mut random = Seeded::new(seed);
     loop {
         let Some(victim) = random.pick(&replicas).cloned() else { return };

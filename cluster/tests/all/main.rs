@@ -9,4 +9,6 @@ mod faults;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod workers;
