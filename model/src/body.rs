@@ -22,8 +22,15 @@ pub enum BodyError {
     TooLarge { bytes_max: u64 },
     #[error("the body's SHA-256 is not the one that was signed")]
     Sha256Mismatch,
+    #[error("the signature of a chunk or a trailer doesn't match it")]
+    ChunkSignatureMismatch,
+    /// A checksum that the client sent along, in a header or in a trailer.
+    #[error("the body doesn't have the {algorithm} that was declared")]
+    ChecksumMismatch { algorithm: &'static str },
     #[error("the body was sent too slowly")]
     TooSlow,
     #[error("the body's framing is broken: {0}")]
     BadFraming(&'static str),
+    #[error("what follows the body is not what was announced: {0}")]
+    BadTrailer(&'static str),
 }

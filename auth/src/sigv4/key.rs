@@ -29,12 +29,18 @@ impl SigningKey {
 
     /// The signature of a canonical request with that hash; `date` is `YYYYMMDDTHHMMSSZ`.
     pub(super) fn signature(&self, date: &str, scope: &str, request_hash: &[u8; 32]) -> [u8; 32] {
+        self.sign(&[ALGORITHM.as_bytes(), date.as_bytes(), scope.as_bytes(), &hex(request_hash)])
+    }
+
+    /// The signature of lines of text.
+    pub(super) fn sign(&self, lines: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
-        for line in [ALGORITHM, date, scope] {
-            mac.update(line.as_bytes());
-            mac.update(b"\n");
+        for (at, line) in lines.iter().enumerate() {
+            if at > 0 {
+                mac.update(b"\n");
+            }
+            mac.update(line);
         }
-        mac.update(&hex(request_hash));
         mac.finalize().into_bytes().into()
     }
 }

@@ -9,6 +9,7 @@
 
 mod authorization;
 mod canonical;
+mod chunked;
 mod date;
 mod key;
 mod payload;
@@ -19,10 +20,11 @@ use http::{HeaderMap, Method};
 use martlet_model::Timestamp;
 use subtle::ConstantTimeEq as _;
 
+pub use chunked::{Chain, ChunksSigned, Framing, Trailing, encode};
 pub use key::{SigningKey, SigningKeys};
-pub use payload::Payload;
+pub use payload::{Payload, Streaming, hashed};
 pub use presigned::LIFETIME_SECONDS_MAX;
-pub use sign::{Signer, presign, sign};
+pub use sign::{Signer, chain, presign, sign};
 
 use crate::target::Target;
 use authorization::Authorization;
@@ -87,7 +89,7 @@ pub enum SigV4Error {
     UnsignedHeader(String),
     #[error("the header x-amz-content-sha256 is missing")]
     NoPayloadHash,
-    #[error("x-amz-content-sha256 must be UNSIGNED-PAYLOAD or 64 hexadecimal digits")]
+    #[error("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, 64 hexadecimal digits, or a STREAMING- form")]
     BadPayloadHash,
     #[error("the signature doesn't match the request")]
     SignatureMismatch,
@@ -163,6 +165,12 @@ impl<'a> Claim<'a> {
         } else {
             Err(SigV4Error::SignatureMismatch)
         }
+    }
+
+    /// The chain that the signatures of the body's chunks go on with. Of a claim that has been proved.
+    pub fn chain(&self, key: SigningKey) -> Chain {
+        let Authorization { scope, signature, .. } = self.authorization;
+        Chain::new(key, self.date.text(), scope, signature)
     }
 }
 

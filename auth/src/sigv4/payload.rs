@@ -13,20 +13,46 @@ use super::authorization::digest_from_hex;
 use super::{CONTENT_SHA256, SigV4Error};
 
 /// SHA-256 of nothing.
-const EMPTY_SHA256: [u8; 32] = [
+pub(super) const EMPTY_SHA256: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
 pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-/// How a signed request vouches for its body.
+/// How a request vouches for its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// Not at all.
     Unsigned,
     /// The body has this SHA-256.
     Sha256([u8; 32]),
+    /// It comes in chunks that are to be taken apart by a [`super::Framing`].
+    Streaming(Streaming),
+}
+
+/// The forms of bodies that come in chunks of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streaming {
+    /// Every chunk is signed.
+    Signed,
+    /// Every chunk and the trailer are signed.
+    SignedWithTrailer,
+    /// Nothing is signed.
+    UnsignedWithTrailer,
+}
+
+impl Streaming {
+    const ALL: [Self; 3] = [Self::Signed, Self::SignedWithTrailer, Self::UnsignedWithTrailer];
+
+    /// What `x-amz-content-sha256` says.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Signed => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            Self::SignedWithTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            Self::UnsignedWithTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        }
+    }
 }
 
 impl Payload {
@@ -44,28 +70,34 @@ impl Payload {
         if text == UNSIGNED {
             return Ok(Self::Unsigned);
         }
-        if text.starts_with("STREAMING-") {
-            return Err(SigV4Error::NotOffered("a body signed in chunks"));
+        if let Some(form) = Streaming::ALL.into_iter().find(|form| form.text() == text) {
+            return Ok(Self::Streaming(form));
+        }
+        if text.starts_with("STREAMING-AWS4-ECDSA") {
+            return Err(SigV4Error::NotOffered("Signature Version 4A"));
         }
         let digest = digest_from_hex(text.as_bytes()).ok_or(SigV4Error::BadPayloadHash)?;
         Ok(Self::Sha256(digest))
     }
 
-    /// The body, ending in [`BodyError::Sha256Mismatch`] unless it is the one that was signed.
-    pub fn guard(self, body: ByteStream) -> ByteStream {
-        match self {
-            Self::Unsigned => body,
-            Self::Sha256(expected) => Box::pin(Hashed { body, expected, sha256: Some(Sha256::new()) }),
-        }
+    /// What an unsigned request says of its body; nothing is the same as [`Payload::Unsigned`].
+    pub fn of_unsigned(headers: &HeaderMap) -> Result<Self, SigV4Error> {
+        Self::text(headers)?.map_or(Ok(Self::Unsigned), Self::parse)
     }
 
-    /// Whether an empty body is what was signed.
+    /// Whether an empty body is what was signed. One in chunks is never empty: it has a last chunk.
     pub fn allows_empty(self) -> bool {
         match self {
             Self::Unsigned => true,
             Self::Sha256(expected) => expected == EMPTY_SHA256,
+            Self::Streaming(_) => false,
         }
     }
+}
+
+/// The body, ending in [`BodyError::Sha256Mismatch`] unless it has that SHA-256.
+pub fn hashed(body: ByteStream, expected: [u8; 32]) -> ByteStream {
+    Box::pin(Hashed { body, expected, sha256: Some(Sha256::new()) })
 }
 
 struct Hashed {
@@ -106,22 +138,22 @@ mod tests {
 
     use super::*;
 
-    async fn read(payload: Payload, body: &'static str) -> Vec<Result<Bytes, BodyError>> {
-        payload.guard(whole_body(body)).collect().await
+    async fn read(expected: [u8; 32], body: &'static str) -> Vec<Result<Bytes, BodyError>> {
+        hashed(whole_body(body), expected).collect().await
     }
 
     #[tokio::test]
     async fn the_signed_body_passes() {
         let digest = Sha256::digest("martlet").into();
-        assert_eq!(read(Payload::Sha256(digest), "martlet").await, [Ok(Bytes::from("martlet"))]);
+        assert_eq!(read(digest, "martlet").await, [Ok(Bytes::from("martlet"))]);
         assert!(Payload::Sha256(Sha256::digest("").into()).allows_empty());
     }
 
     #[tokio::test]
     async fn another_body_ends_in_an_error() {
-        let payload = Payload::Sha256(Sha256::digest("martlet").into());
-        assert_eq!(read(payload, "martlex").await.last(), Some(&Err(BodyError::Sha256Mismatch)));
-        assert_eq!(read(payload, "").await.last(), Some(&Err(BodyError::Sha256Mismatch)));
-        assert!(!payload.allows_empty());
+        let digest = Sha256::digest("martlet").into();
+        assert_eq!(read(digest, "martlex").await.last(), Some(&Err(BodyError::Sha256Mismatch)));
+        assert_eq!(read(digest, "").await.last(), Some(&Err(BodyError::Sha256Mismatch)));
+        assert!(!Payload::Sha256(digest).allows_empty());
     }
 }

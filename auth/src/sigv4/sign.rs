@@ -6,11 +6,12 @@ use http::{HeaderMap, Uri};
 use martlet_model::Timestamp;
 use percent_encoding::utf8_percent_encode;
 
+use super::authorization::Authorization;
 use super::key::hex;
 use super::payload::UNSIGNED;
 use super::{
-    ALGORITHM, AMZ_DATE, CONTENT_SHA256, Payload, RequestHead, SERVICE, SigV4Error, SigningKey, TERMINATOR,
-    canonical, date, presigned,
+    ALGORITHM, AMZ_DATE, CONTENT_SHA256, Chain, Payload, RequestHead, SERVICE, SigV4Error, SigningKey,
+    TERMINATOR, canonical, date, presigned,
 };
 use crate::identity::Secret;
 use crate::target::Target;
@@ -35,6 +36,7 @@ pub fn sign(
     let payload_text = match payload {
         Payload::Unsigned => UNSIGNED.to_owned(),
         Payload::Sha256(digest) => text(&hex(&digest)),
+        Payload::Streaming(form) => form.text().to_owned(),
     };
     head.headers.insert(AMZ_DATE, header(&date)?);
     head.headers.insert(CONTENT_SHA256, header(&payload_text)?);
@@ -84,6 +86,14 @@ pub fn presign(
     query.extend([presigned::SIGNATURE, "=", &signer.signature(&date, &request_hash)]);
     head.uri = with_query(&head.uri, &query)?;
     Ok(())
+}
+
+/// The chain for the chunks of a body whose head has been signed with [`sign`].
+pub fn chain(head: &Parts, signer: &Signer<'_>) -> Result<Chain, SigV4Error> {
+    let authorization = Authorization::read(&head.headers)?.ok_or(SigV4Error::SignatureMismatch)?;
+    let date = date::RequestDate::read(&head.headers)?;
+    let key = SigningKey::derive(signer.secret, authorization.day, signer.region);
+    Ok(Chain::new(key, date.text(), authorization.scope, authorization.signature))
 }
 
 impl Signer<'_> {

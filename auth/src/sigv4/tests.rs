@@ -189,9 +189,11 @@ fn what_is_not_offered_is_named() {
     let version_2 = request("GET", "/b/k?AWSAccessKeyId=K", &[]);
     assert!(matches!(read(&version_2), Err(SigV4Error::NotOffered(_))));
     let mut head = example();
-    let streaming = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".parse().unwrap();
+    let streaming = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD".parse().unwrap();
     head.headers.insert("x-amz-content-sha256", streaming);
     assert!(matches!(read(&head), Err(SigV4Error::NotOffered(_))));
+    head.headers.insert("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD".parse().unwrap());
+    assert_eq!(read(&head), Err(SigV4Error::BadPayloadHash));
     head.headers.remove("x-amz-content-sha256");
     assert_eq!(read(&head), Err(SigV4Error::NoPayloadHash));
     assert_eq!(read(&request("GET", "/b/k", &[])), Ok(false));

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use base64::Engine as _;
@@ -10,13 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use futures_core::Stream;
+use martlet_auth::sigv4::Trailing;
 use martlet_model::{BodyError, ByteStream};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 /// A checksum algorithm of S3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
+pub(super) enum Algorithm {
     Crc32,
     Crc32c,
     Crc64Nvme,
@@ -31,9 +31,12 @@ pub(super) struct Checksum {
     expected: Vec<u8>,
 }
 
-/// Where a body leaves word that its checksum was wrong: an error of a body can't say so.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Verdict(Arc<OnceLock<Algorithm>>);
+/// A checksum that comes after the body.
+pub(super) struct TrailingChecksum {
+    algorithm: Algorithm,
+    /// `None` once the checksum has been compared.
+    hasher: Option<Hasher>,
+}
 
 impl Algorithm {
     pub(super) const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
@@ -49,12 +52,17 @@ impl Algorithm {
         }
     }
 
+    /// The algorithm whose checksums that header or trailer carries.
+    pub(super) fn of_header(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(name))
+    }
+
     /// Reads the name that `x-amz-sdk-checksum-algorithm` and `x-amz-checksum-algorithm` use.
     pub(super) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Crc32 => "CRC32",
             Self::Crc32c => "CRC32C",
@@ -62,6 +70,11 @@ impl Algorithm {
             Self::Sha1 => "SHA1",
             Self::Sha256 => "SHA256",
         }
+    }
+
+    /// The error of a body that has another checksum of this kind.
+    pub(super) fn mismatch(self) -> BodyError {
+        BodyError::ChecksumMismatch { algorithm: self.name() }
     }
 
     fn bytes(self) -> usize {
@@ -81,10 +94,10 @@ impl Checksum {
         (expected.len() == algorithm.bytes()).then_some(Self { algorithm, expected })
     }
 
-    /// The body, ending in an error unless it has this checksum; which one failed is then in `verdict`.
-    pub(super) fn guard(self, body: ByteStream, verdict: &Verdict) -> ByteStream {
+    /// The body, ending in [`BodyError::ChecksumMismatch`] unless it has this checksum.
+    pub(super) fn guard(self, body: ByteStream) -> ByteStream {
         let hasher = Some(Hasher::new(self.algorithm));
-        Box::pin(Checked { body, checksum: self, hasher, verdict: verdict.clone() })
+        Box::pin(Checked { body, checksum: self, hasher })
     }
 
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
@@ -94,10 +107,36 @@ impl Checksum {
     }
 }
 
-impl Verdict {
-    /// The checksum that was wrong, if one was.
-    pub(super) fn wrong(&self) -> Option<Algorithm> {
-        self.0.get().copied()
+impl TrailingChecksum {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
+        Self { algorithm, hasher: Some(Hasher::new(algorithm)) }
+    }
+}
+
+impl Trailing for TrailingChecksum {
+    fn name(&self) -> &str {
+        self.algorithm.header()
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+    }
+
+    fn check(&mut self, value: &str) -> Result<(), BodyError> {
+        let checksum = Checksum::parse(self.algorithm, value)
+            .ok_or(BodyError::BadTrailer("the value is not a checksum of that kind"))?;
+        match self.hasher.take().map(Hasher::finish) {
+            Some(computed) if computed == checksum.expected => Ok(()),
+            _ => Err(self.algorithm.mismatch()),
+        }
+    }
+}
+
+impl fmt::Debug for TrailingChecksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TrailingChecksum").field(&self.algorithm).finish()
     }
 }
 
@@ -145,7 +184,6 @@ struct Checked {
     checksum: Checksum,
     /// `None` once the end has been seen.
     hasher: Option<Hasher>,
-    verdict: Verdict,
 }
 
 impl Stream for Checked {
@@ -167,9 +205,7 @@ impl Stream for Checked {
                 if this.hasher.take().is_some_and(|hasher| hasher.finish() == this.checksum.expected) {
                     return Poll::Ready(None);
                 }
-                // Set once: a body ends once.
-                let _ = this.verdict.0.set(this.checksum.algorithm);
-                Poll::Ready(Some(Err(BodyError::BadFraming("its checksum is wrong"))))
+                Poll::Ready(Some(Err(this.checksum.algorithm.mismatch())))
             }
         }
     }
@@ -201,14 +237,20 @@ mod tests {
     async fn every_algorithm_is_verified() {
         for (algorithm, text) in CHECKS {
             let checksum = Checksum::parse(algorithm, text).unwrap();
-            let verdict = Verdict::default();
             assert!(checksum.fits(b"123456789") && !checksum.fits(b"12345678"), "{algorithm}");
-            let right = checksum.clone().guard(whole_body("123456789"), &verdict);
+            let right = checksum.clone().guard(whole_body("123456789"));
             assert_eq!(right.collect::<Vec<_>>().await, [Ok(Bytes::from("123456789"))]);
-            assert_eq!(verdict.wrong(), None);
-            let wrong = checksum.guard(whole_body("123456788"), &verdict);
-            assert!(wrong.collect::<Vec<_>>().await.last().unwrap().is_err());
-            assert_eq!(verdict.wrong(), Some(algorithm));
+            let wrong = checksum.guard(whole_body("123456788"));
+            assert_eq!(wrong.collect::<Vec<_>>().await.last(), Some(&Err(algorithm.mismatch())));
+            let mut trailing = TrailingChecksum::new(algorithm);
+            trailing.update(b"1234");
+            trailing.update(b"56789");
+            assert_eq!(trailing.check(text), Ok(()));
+            assert!(matches!(
+                TrailingChecksum::new(algorithm).check(text),
+                Err(BodyError::ChecksumMismatch { .. })
+            ));
+            assert!(matches!(TrailingChecksum::new(algorithm).check("x"), Err(BodyError::BadTrailer(_))));
         }
     }
 

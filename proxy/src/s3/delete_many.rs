@@ -109,7 +109,7 @@ impl Integrity {
             }
         }
         match self.checksum {
-            Some(checksum) if !checksum.fits(&body) => Err(Refusal::ChecksumMismatch(checksum.algorithm)),
+            Some(checksum) if !checksum.fits(&body) => Err(checksum.algorithm.mismatch().into()),
             _ => Ok(body),
         }
     }

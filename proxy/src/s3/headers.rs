@@ -20,9 +20,21 @@ const AMZ_PREFIX: &str = "x-amz-";
 const META_PREFIX: &str = "x-amz-meta-";
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 
-/// These say nothing that an operation would have to heed: the signature's own, and who programmed the client.
-const AMZ_OF_EVERY_REQUEST: [&str; 4] =
-    ["x-amz-date", "x-amz-content-sha256", "x-amz-user-agent", "x-amz-security-token"];
+/// Announces the checksum that follows the body.
+pub(super) const TRAILER: &str = "x-amz-trailer";
+/// The length of the body without its chunks' heads.
+pub(super) const DECODED_BYTES: &str = "x-amz-decoded-content-length";
+
+/// These say nothing that an operation would have to heed: the signature's own and what goes with it,
+/// judged where the caller is identified, and who programmed the client.
+const AMZ_OF_EVERY_REQUEST: [&str; 6] = [
+    "x-amz-date",
+    "x-amz-content-sha256",
+    "x-amz-security-token",
+    TRAILER,
+    DECODED_BYTES,
+    "x-amz-user-agent",
+];
 
 /// What a body must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,6 +106,21 @@ impl<'a> Headers<'a> {
         digest.map(|digest| Some(Md5(digest))).ok_or(Refusal::InvalidDigest)
     }
 
+    /// The checksum that a trailer is going to have.
+    pub(super) fn trailing(&self) -> Result<Option<Algorithm>, Refusal> {
+        let mut values = self.all.get_all(TRAILER).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let name = value.to_str().unwrap_or_default().trim();
+        match Algorithm::of_header(name) {
+            _ if values.next().is_some() => Err(Refusal::argument(TRAILER, "it is there more than once")),
+            Some(algorithm) => Ok(Some(algorithm)),
+            None if name.starts_with("x-amz-checksum-") => {
+                Err(Refusal::NotOffered(format!("the trailer {name}")))
+            }
+            None => Err(Refusal::Request("x-amz-trailer doesn't name a checksum")),
+        }
+    }
+
     fn take_checksum(&mut self) -> Result<Option<Checksum>, Refusal> {
         let mut found = None;
         for algorithm in Algorithm::ALL {
@@ -104,14 +131,17 @@ impl<'a> Headers<'a> {
                 return Err(Refusal::Request("there is more than one x-amz-checksum header"));
             }
         }
+        let trailing = self.trailing()?;
+        if trailing.is_some() && found.is_some() {
+            return Err(Refusal::Request("there is more than one checksum: in a header and in a trailer"));
+        }
         let Some(name) = self.take(SDK_ALGORITHM)? else { return Ok(found) };
-        match (Algorithm::parse(name), &found) {
+        match (Algorithm::parse(name), found.as_ref().map(|checksum| checksum.algorithm).or(trailing)) {
             (None, _) => Err(Refusal::NotOffered(format!("the checksum algorithm {name}"))),
-            (Some(algorithm), Some(checksum)) if checksum.algorithm == algorithm => Ok(found),
+            (Some(named), Some(algorithm)) if named == algorithm => Ok(found),
             (Some(_), Some(_)) => {
                 Err(Refusal::Request("x-amz-sdk-checksum-algorithm names another checksum"))
             }
-            // The checksum would come in a trailer, or was forgotten.
             (Some(_), None) => Err(Refusal::Request("x-amz-sdk-checksum-algorithm is there without one")),
         }
     }
@@ -120,16 +150,12 @@ impl<'a> Headers<'a> {
     pub(super) fn take_metadata(&mut self) -> Result<ObjectMetadata, Refusal> {
         self.take_only("x-amz-acl", "private")?;
         self.take_only("x-amz-storage-class", "STANDARD")?;
-        let content_encoding = self.text(&CONTENT_ENCODING, "content-encoding")?;
-        if content_encoding.as_deref().is_some_and(|encoding| encoding.contains("aws-chunked")) {
-            return Err(Refusal::NotOffered("the content encoding aws-chunked".to_owned()));
-        }
         if self.all.contains_key(CONTENT_RANGE) {
             return Err(Refusal::NotOffered("writing a part of an object".to_owned()));
         }
         Ok(ObjectMetadata {
             content_type: self.text(&CONTENT_TYPE, "content-type")?,
-            content_encoding,
+            content_encoding: self.text(&CONTENT_ENCODING, "content-encoding")?.and_then(of_object),
             content_disposition: self.text(&CONTENT_DISPOSITION, "content-disposition")?,
             content_language: self.text(&CONTENT_LANGUAGE, "content-language")?,
             cache_control: self.text(&CACHE_CONTROL, "cache-control")?,
@@ -172,9 +198,35 @@ impl<'a> Headers<'a> {
     }
 }
 
+/// The encoding of an object: without `aws-chunked`, which is one of the way that it took.
+fn of_object(encoding: String) -> Option<String> {
+    let is_of_way = |coding: &str| coding.trim().eq_ignore_ascii_case("aws-chunked");
+    if !encoding.split(',').any(is_of_way) {
+        return Some(encoding);
+    }
+    let codings: Vec<&str> = encoding
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.is_empty() && !is_of_way(coding))
+        .collect();
+    (!codings.is_empty()).then(|| codings.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_encoding_of_the_way_is_not_the_objects() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(of_object(text.to_owned()).as_deref(), expected, "{text}");
+        };
+        check("aws-chunked", None);
+        check("AWS-Chunked,", None);
+        check("gzip,aws-chunked", Some("gzip"));
+        check("aws-chunked, gzip, br, aws-chunked", Some("gzip, br"));
+        check("gzip,br", Some("gzip,br"));
+    }
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         let pairs = headers.iter();

@@ -1,11 +1,12 @@
 //! Who is asking.
 
 use http::request::Parts;
-use martlet_auth::sigv4::{Claim, RequestHead, SigV4Error};
+use martlet_auth::sigv4::{Chain, Claim, Payload, RequestHead, hashed};
 use martlet_auth::{Identity, Target};
 use martlet_model::BodyError;
 
 use super::S3;
+use super::chunked::{refuse_announcements, unwrapped};
 use super::refusal::Refusal;
 use crate::body::RequestBody;
 
@@ -26,13 +27,8 @@ impl S3 {
         let credentials = self.users.by_access_key(access_key).await?.ok_or(Refusal::NoSuchAccessKey)?;
         let key = self.signing_keys.get(access_key, &credentials.secret, claim.day(), &self.region);
         let payload = claim.prove(&key)?;
-        if body.declared() == Some(0) {
-            if !payload.allows_empty() {
-                return Err(BodyError::Sha256Mismatch.into());
-            }
-            return Ok((credentials.identity, body));
-        }
-        Ok((credentials.identity, body.guarded(|body| payload.guard(body))))
+        let body = guarded(head, body, payload, Some(claim.chain(key)))?;
+        Ok((credentials.identity, body))
     }
 }
 
@@ -43,12 +39,32 @@ fn refuse_tokens(head: &Parts, target: &Target<'_>) -> Result<(), Refusal> {
     if in_query || head.headers.contains_key(TOKEN) { Err(Refusal::InvalidToken) } else { Ok(()) }
 }
 
-/// An unsigned request: whatever it says of its body nobody has vouched for, and framing isn't offered.
+/// An unsigned request; what it says of its body must be true all the same.
 fn anonymous(head: &Parts, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
-    match head.headers.get("x-amz-content-sha256") {
-        Some(value) if value.as_bytes().starts_with(b"STREAMING-") => {
-            Err(SigV4Error::NotOffered("a body in chunks of its own").into())
+    let payload = Payload::of_unsigned(&head.headers)?;
+    Ok((Identity::Anonymous, guarded(head, body, payload, None)?))
+}
+
+/// The plain body, ending in an error unless it is what its head says.
+fn guarded(
+    head: &Parts,
+    body: RequestBody,
+    payload: Payload,
+    chain: Option<Chain>,
+) -> Result<RequestBody, Refusal> {
+    match payload {
+        Payload::Streaming(form) => return unwrapped(head, body, form, chain),
+        Payload::Unsigned | Payload::Sha256(_) => refuse_announcements(head)?,
+    }
+    match payload {
+        Payload::Sha256(_) if body.declared() == Some(0) => {
+            if payload.allows_empty() {
+                Ok(body)
+            } else {
+                Err(BodyError::Sha256Mismatch.into())
+            }
         }
-        _ => Ok((Identity::Anonymous, body)),
+        Payload::Sha256(digest) => Ok(body.guarded(|body| hashed(body, digest))),
+        Payload::Unsigned | Payload::Streaming(_) => Ok(body),
     }
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod bucket;
 mod checksum;
+mod chunked;
 pub mod command;
 mod conditions;
 mod copy;

@@ -10,7 +10,7 @@ use martlet_model::{
     ObjectId, ObjectInfo, ObjectKey, ObjectStore as _, Read, Span,
 };
 
-use super::checksum::{Checksum, Verdict};
+use super::checksum::Checksum;
 use super::command::{PutObject, ReadObject};
 use super::conditions::IfRange;
 use super::query::Query;
@@ -57,16 +57,14 @@ impl Scene<'_> {
     ) -> Result<Response, Refusal> {
         let PutObject { metadata, conditions, integrity } = new;
         let bytes = declared(&body)?;
-        let verdict = Verdict::default();
         let new = NewObject {
             metadata,
             conditions,
             md5: integrity.md5,
             bytes: Some(bytes),
-            body: checked(body, integrity.checksum, &verdict),
+            body: checked(body, integrity.checksum),
         };
-        let stored = self.store.put(&self.object(key), new).await;
-        let info = stored.map_err(|error| explained(error, &verdict))?;
+        let info = self.store.put(&self.object(key), new).await?;
         Ok(answer::stored(&info.content))
     }
 
@@ -167,18 +165,10 @@ pub(super) fn declared(body: &RequestBody) -> Result<u64, Refusal> {
 }
 
 /// The body for the store, with a check of its checksum around.
-pub(super) fn checked(body: RequestBody, checksum: Option<Checksum>, verdict: &Verdict) -> ByteStream {
+pub(super) fn checked(body: RequestBody, checksum: Option<Checksum>) -> ByteStream {
     let body = body.into_stream(PUT_BYTES_MAX);
     match checksum {
-        Some(checksum) => checksum.guard(body, verdict),
+        Some(checksum) => checksum.guard(body),
         None => body,
-    }
-}
-
-/// An error of the store, or what made it one.
-pub(super) fn explained(error: Error, verdict: &Verdict) -> Refusal {
-    match verdict.wrong() {
-        Some(algorithm) => Refusal::ChecksumMismatch(algorithm),
-        None => error.into(),
     }
 }

@@ -9,7 +9,6 @@ use martlet_auth::sigv4::SigV4Error;
 use martlet_model::{BodyError, Error, NameError, Noun, UploadError};
 
 use super::answer;
-use super::checksum::Algorithm;
 use super::xml::Writer;
 use crate::dialect::About;
 
@@ -38,8 +37,6 @@ pub enum Refusal {
     NoContentLength,
     /// `Content-MD5` isn't the base64 of 16 bytes.
     InvalidDigest,
-    /// The body hasn't the checksum that the client declared.
-    ChecksumMismatch(Algorithm),
     LocationConstraint,
     BucketAlreadyOwnedByYou,
 }
@@ -131,9 +128,6 @@ impl Refusal {
                 "the header Content-Length is required",
             ),
             Self::InvalidDigest => bad("InvalidDigest", "Content-MD5 is not the base64 of an MD5"),
-            Self::ChecksumMismatch(algorithm) => {
-                bad("BadDigest", &format!("the body doesn't have the {algorithm} that was declared"))
-            }
             Self::LocationConstraint => {
                 bad("IllegalLocationConstraintException", "there is no such region here")
             }
@@ -175,7 +169,7 @@ fn store_words(error: &Error) -> Words {
         Error::NotModified(_) => (StatusCode::NOT_MODIFIED, "NotModified"),
         Error::RangeUnsatisfiable(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
         Error::Md5Mismatch { .. } => (StatusCode::BAD_REQUEST, "BadDigest"),
-        Error::Body(error) => (StatusCode::BAD_REQUEST, body_code(error)),
+        Error::Body(error) => body_code(error),
         Error::Name(error) => (StatusCode::BAD_REQUEST, name_code(*error)),
         Error::Metadata(_) => (StatusCode::BAD_REQUEST, "MetadataTooLarge"),
         Error::Upload(error) => (StatusCode::BAD_REQUEST, upload_code(error)),
@@ -193,13 +187,17 @@ fn store_words(error: &Error) -> Words {
     Words { status, code, message }
 }
 
-fn body_code(error: &BodyError) -> &'static str {
-    match error {
+fn body_code(error: &BodyError) -> (StatusCode, &'static str) {
+    let code = match error {
+        BodyError::ChunkSignatureMismatch => return (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+        BodyError::ChecksumMismatch { .. } => "BadDigest",
+        BodyError::BadTrailer(_) => "MalformedTrailerError",
         BodyError::Truncated { .. } | BodyError::Disconnected | BodyError::BadFraming(_) => "IncompleteBody",
         BodyError::TooLarge { .. } => "EntityTooLarge",
         BodyError::Sha256Mismatch => "XAmzContentSHA256Mismatch",
         BodyError::TooSlow => "RequestTimeout",
-    }
+    };
+    (StatusCode::BAD_REQUEST, code)
 }
 
 fn name_code(error: NameError) -> &'static str {

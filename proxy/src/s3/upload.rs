@@ -8,9 +8,8 @@ use martlet_model::{
     UploadStore as _,
 };
 
-use super::checksum::Verdict;
 use super::headers::Integrity;
-use super::object::{checked, declared, explained};
+use super::object::{checked, declared};
 use super::refusal::Refusal;
 use super::xml::{Element, Writer};
 use super::{Scene, answer};
@@ -48,15 +47,13 @@ impl Scene<'_> {
         (integrity, body): (Integrity, RequestBody),
     ) -> Result<Response, Refusal> {
         let bytes = declared(&body)?;
-        let verdict = Verdict::default();
         let part = NewPart {
             number,
             md5: integrity.md5,
             bytes: Some(bytes),
-            body: checked(body, integrity.checksum, &verdict),
+            body: checked(body, integrity.checksum),
         };
-        let stored = self.store.put_part(&self.object(key), upload, part).await;
-        let part = stored.map_err(|error| explained(error, &verdict))?;
+        let part = self.store.put_part(&self.object(key), upload, part).await?;
         let mut response = answer::empty(StatusCode::OK);
         answer::set(response.headers_mut(), http::header::ETAG, &quoted_md5(&part));
         Ok(response)

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Request;
-use martlet_auth::sigv4::{Payload, Signer, presign, sign};
+use http::request::Parts;
+use martlet_auth::sigv4::{self, Chain, Payload, Signer, presign, sign};
 use martlet_auth::token::TokenKey;
 use martlet_auth::{Identity, Role, Secret, UserTable};
 use martlet_model::{AccountName, Clock as _, Store};
@@ -170,6 +171,31 @@ impl Call {
 
     /// The request's head as bytes, signed, with the declared length of the body.
     pub(crate) fn head(&self) -> String {
+        self.head_of(self.body.len())
+    }
+
+    /// The same with another length, and the chain for the chunks of its body.
+    pub(crate) fn chained(&self, bytes: usize) -> (String, Chain) {
+        let signer = Signer { access_key: "own", secret: &Secret::new(self.secret), region: REGION };
+        let chain = sigv4::chain(&self.signed(), &signer).expect("it is signed");
+        (self.head_of(bytes), chain)
+    }
+
+    fn head_of(&self, bytes: usize) -> String {
+        let parts = self.signed();
+        let mut text = format!("{} {} HTTP/1.1\r\n", parts.method, parts.uri);
+        for (name, value) in &parts.headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            text.extend([name.as_str(), ": ", &value, "\r\n"]);
+        }
+        if !parts.headers.contains_key("content-length") && !parts.headers.contains_key("transfer-encoding") {
+            text.extend(["content-length: ", &bytes.to_string(), "\r\n"]);
+        }
+        text.push_str("connection: close\r\n\r\n");
+        text
+    }
+
+    fn signed(&self) -> Parts {
         let request = self.request.method_ref().expect("a method").clone();
         let mut parts = Request::builder()
             .method(request)
@@ -188,16 +214,7 @@ impl Call {
             }
             .expect("it can be signed");
         }
-        let mut text = format!("{} {} HTTP/1.1\r\n", parts.method, parts.uri);
-        for (name, value) in &parts.headers {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            text.extend([name.as_str(), ": ", &value, "\r\n"]);
-        }
-        if !parts.headers.contains_key("content-length") && !parts.headers.contains_key("transfer-encoding") {
-            text.extend(["content-length: ", &self.body.len().to_string(), "\r\n"]);
-        }
-        text.push_str("connection: close\r\n\r\n");
-        text
+        parts
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {

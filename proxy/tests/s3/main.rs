@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod buckets;
+mod chunked;
 mod conditions;
 mod connections;
 mod copies;

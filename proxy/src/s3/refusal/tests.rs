@@ -58,6 +58,9 @@ fn errors_of_bodies_and_names() {
     check(BodyError::BadFraming("a chunk"), 400, "IncompleteBody");
     check(BodyError::TooLarge { bytes_max: 1 }, 400, "EntityTooLarge");
     check(BodyError::Sha256Mismatch, 400, "XAmzContentSHA256Mismatch");
+    check(BodyError::ChunkSignatureMismatch, 403, "SignatureDoesNotMatch");
+    check(BodyError::ChecksumMismatch { algorithm: "CRC32" }, 400, "BadDigest");
+    check(BodyError::BadTrailer("x"), 400, "MalformedTrailerError");
     check(BodyError::TooSlow, 400, "RequestTimeout");
     check(NameError::TooLong { bytes: 1025, bytes_max: 1024 }, 400, "KeyTooLongError");
     check(NameError::NotUtf8, 400, "InvalidURI");
