@@ -257,6 +257,7 @@ fn options() -> DeviceOptions {
         vfs: None,
         garbage_grace: GARBAGE_GRACE,
         reserve_bytes: 0,
+        checkpoint_log_pages: martlet_storage_node::CHECKPOINT_LOG_PAGES,
     }
 }
 

@@ -20,4 +20,4 @@ pub use device::Device;
 pub use disk::files::{DiskFile, FileLock, Files, SystemFiles};
 pub use disk::start::OpenError;
 pub use identity::{ClusterId, DeviceIdentity};
-pub use options::{DeviceOptions, GARBAGE_GRACE, RESERVE_BYTES};
+pub use options::{CHECKPOINT_LOG_PAGES, DeviceOptions, GARBAGE_GRACE, RESERVE_BYTES};

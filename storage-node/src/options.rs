@@ -15,6 +15,10 @@ pub const GARBAGE_GRACE: Duration = Duration::from_mins(1);
 /// New data is refused when less than this is free, so that removals still have room.
 pub const RESERVE_BYTES: u64 = 128 * 1024 * 1024;
 
+/// The length of the index's log, in pages of 4 KiB, from which it is copied into the index: 32 MiB.
+/// A page that changes again meanwhile is copied once.
+pub const CHECKPOINT_LOG_PAGES: u32 = 8192;
+
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct DeviceOptions {
@@ -30,4 +34,5 @@ pub struct DeviceOptions {
     pub vfs: Option<String>,
     pub garbage_grace: Duration,
     pub reserve_bytes: u64,
+    pub checkpoint_log_pages: u32,
 }

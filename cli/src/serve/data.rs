@@ -171,6 +171,7 @@ fn open_device(path: &Path, id: DeviceId, cluster: &ClusterFile, ring: &Ring) ->
         vfs: None,
         garbage_grace: martlet_storage_node::GARBAGE_GRACE,
         reserve_bytes: martlet_storage_node::RESERVE_BYTES,
+        checkpoint_log_pages: martlet_storage_node::CHECKPOINT_LOG_PAGES,
     };
     let is_fresh = !cluster.devices_made && !path.join("device.toml").exists();
     if is_fresh { Device::create(path, options) } else { Device::open(path, options) }

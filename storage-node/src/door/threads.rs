@@ -26,9 +26,6 @@ const READER_THREADS: usize = 2;
 /// Threads that write blob files, a device.
 const BLOB_THREADS: usize = 2;
 
-/// The length of the index's log from which it is copied into the index: 4 MiB.
-const CHECKPOINT_LOG_PAGES: u32 = 1024;
-
 /// Freed space that is given back at once.
 const GIVE_BACK_MAX: usize = 256;
 
@@ -68,8 +65,9 @@ pub(crate) fn start(
     others.push(spawn(name("keep"), move || upkeep.work())?);
     let queues = queues.clone();
     let mut writer = started.writer;
+    let log_pages_max = options.checkpoint_log_pages;
     let writer = spawn(name("write"), move || {
-        write_groups(&mut writer, &queues, &checkpoint_is_due);
+        write_groups(&mut writer, &queues, (log_pages_max, &checkpoint_is_due));
         writer
     })?;
     Ok(Threads { writer, others })
@@ -118,7 +116,12 @@ fn write_blobs(queue: &Queue<BlobJob>) {
     }
 }
 
-fn write_groups(writer: &mut Writer, queues: &Queues, checkpoint_is_due: &AtomicBool) {
+/// Works until the queue is closed; beyond so many pages of the log, a checkpoint is due.
+fn write_groups(
+    writer: &mut Writer,
+    queues: &Queues,
+    (log_pages_max, checkpoint_is_due): (u32, &AtomicBool),
+) {
     loop {
         let (mut jobs_count, mut bytes) = (0, 0);
         let group = queues.writer.pop_group(|admitted: &Admitted| {
@@ -136,7 +139,7 @@ fn write_groups(writer: &mut Writer, queues: &Queues, checkpoint_is_due: &Atomic
             writer.has_panicked();
         }
         drop(rooms);
-        if writer.log_pages() > CHECKPOINT_LOG_PAGES && !checkpoint_is_due.swap(true, Ordering::Relaxed) {
+        if writer.log_pages() > log_pages_max && !checkpoint_is_due.swap(true, Ordering::Relaxed) {
             let _ = queues.upkeep.push(UpkeepJob::Checkpoint);
         }
     }

@@ -41,6 +41,8 @@ pub(crate) fn options(disk: &Arc<Disk>) -> DeviceOptions {
         vfs: Some(VFS.to_owned()),
         garbage_grace: Duration::ZERO,
         reserve_bytes: 0,
+        // So short that a workload sees many checkpoints.
+        checkpoint_log_pages: 256,
     }
 }
 

@@ -71,6 +71,7 @@ impl Bench {
             vfs: None,
             garbage_grace: GARBAGE_GRACE,
             reserve_bytes: 0,
+            checkpoint_log_pages: 256,
         };
         Self { directory: tempfile::tempdir().unwrap(), clock, options }
     }
