@@ -58,6 +58,12 @@ pub(crate) async fn change<T: Send>(
                 rounds.before_retry().await?;
                 proposer.retry(shared.next_ballot(above))
             }
+            // Nothing was sent out, and replicas were silent rather than gone: they are asked once more.
+            Step::Done(Outcome::Unavailable) if rounds.may_ask_again() => {
+                let (again, first) = Proposer::start(shared.quorum(), shared.next_ballot(proposer.ballot()));
+                proposer = again;
+                first
+            }
             Step::Done(outcome) => {
                 rounds.leave_the_slow_behind();
                 return ledger.conclude(outcome);
@@ -149,6 +155,8 @@ struct Rounds<'a> {
     answered: ReplicaSet,
     accepts_pending: usize,
     trouble: Trouble,
+    /// How many rounds ended because replicas were silent.
+    timeouts: u32,
     round: u32,
     round_started: Instant,
     deadline: Instant,
@@ -186,6 +194,7 @@ impl<'a> Rounds<'a> {
             answered: ReplicaSet::EMPTY,
             accepts_pending: 0,
             trouble: Trouble::default(),
+            timeouts: 0,
             round: 0,
             round_started: now,
             deadline: now + shared.options.change_deadline,
@@ -270,6 +279,7 @@ impl<'a> Rounds<'a> {
                     while self.ask_another(proposer.ballot()) {}
                 }
                 () = sleep_until(until) => {
+                    self.timeouts += 1;
                     return if self.deadline <= until {
                         Step::Done(proposer.give_up())
                     } else {
@@ -318,6 +328,11 @@ impl<'a> Rounds<'a> {
     fn note_lateness(&self) {
         let silent = self.shared.quorum().replicas().without(self.unasked.and(self.answered));
         silent.iter().for_each(|index| self.replicas.devices[index].note_lateness());
+    }
+
+    /// A request that got lost is worth another one, once.
+    fn may_ask_again(&mut self) -> bool {
+        self.timeouts == 1 && self.round == 1 && Instant::now() < self.deadline
     }
 
     /// Another round is needed: waits a little, unless it would only repeat what made it necessary.

@@ -35,6 +35,17 @@ pub(crate) enum Depth {
 
 /// Reads a row's chosen state: the value from one replica, and from enough others the ballot alone.
 pub(crate) async fn read(shared: &Arc<Shared>, access: &Access, depth: Depth) -> Result<Found> {
+    let started = Instant::now();
+    match read_once(shared, access, depth).await {
+        // Replicas were silent rather than gone: a request that got lost is worth another one.
+        Err(Error::Unavailable(_)) if shared.options.answer_deadline <= started.elapsed() => {
+            read_once(shared, access, depth).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn read_once(shared: &Arc<Shared>, access: &Access, depth: Depth) -> Result<Found> {
     let mut round = Round::new(shared, access, depth);
     let replicas = shared.quorum().replicas();
     let mut reader = Reader::start(shared.quorum(), replicas);

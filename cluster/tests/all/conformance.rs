@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use martlet_cluster::Options;
 use martlet_testkit::{Faults, MemoryReplica, Reach, Seeded, conformance};
 use tokio::time::sleep;
 
@@ -53,7 +54,7 @@ async fn a_replica_that_loses_answers_is_done_without() {
 #[tokio::test]
 async fn whatever_befalls_one_replica_at_a_time_is_survived() {
     for seed in seeds() {
-        let cluster = Cluster::new(SMALL);
+        let cluster = Cluster::with_options(SMALL, IMPATIENT);
         let troubles = tokio::spawn(trouble(cluster.replicas.clone(), seed));
         // The seed of a failure is in its output.
         eprintln!("seed {seed}");
@@ -61,6 +62,13 @@ async fn whatever_befalls_one_replica_at_a_time_is_survived() {
         troubles.abort();
     }
 }
+
+/// A silent replica costs milliseconds here, not seconds.
+pub(crate) const IMPATIENT: Options = Options {
+    hedge_delay: Duration::from_millis(10),
+    answer_deadline: Duration::from_millis(200),
+    ..Options::STANDARD
+};
 
 /// `MARTLET_SEED=7` repeats one run.
 pub(crate) fn seeds() -> Vec<u64> {

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use martlet_cluster::{ClusterStore, Options};
+use martlet_cluster::ClusterStore;
 use martlet_model::{Error, ObjectId, ObjectStore};
 use martlet_testkit::Seeded;
 use martlet_testkit::conformance::steps::{
@@ -16,19 +16,12 @@ use martlet_testkit::conformance::steps::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::conformance::{seeds, trouble};
+use crate::conformance::{IMPATIENT, seeds, trouble};
 use crate::harness::{Cluster, SMALL};
 
 const WRITERS: u64 = 4;
 const READERS: u64 = 4;
 const OPERATIONS: u64 = 40;
-
-/// A silent replica costs milliseconds here, not seconds.
-const IMPATIENT: Options = Options {
-    hedge_delay: Duration::from_millis(10),
-    answer_deadline: Duration::from_millis(200),
-    ..Options::STANDARD
-};
 
 #[derive(Clone, Copy, Debug)]
 struct Write {
