@@ -19,7 +19,7 @@ const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
 pub(super) fn request_hash(
     head: &RequestHead<'_>,
     signed_headers: &str,
-    payload: &str,
+    payload: &[u8],
 ) -> Result<[u8; 32], SigV4Error> {
     let mut hash = Sha256::new();
     hash.update(head.method.as_str());

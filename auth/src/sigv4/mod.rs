@@ -24,12 +24,13 @@ pub use chunked::{Chain, ChunksSigned, Framing, Trailing, encode};
 pub use key::{SigningKey, SigningKeys};
 pub use payload::{Payload, Streaming, hashed};
 pub use presigned::LIFETIME_SECONDS_MAX;
-pub use sign::{Signer, chain, presign, sign};
+pub use sign::{Signer, chain, presign, sign, sign_silently};
 
 use crate::target::Target;
 use authorization::Authorization;
 use date::RequestDate;
-use payload::UNSIGNED;
+use key::hex;
+use payload::{EMPTY_SHA256, UNSIGNED};
 use presigned::Presigned;
 
 /// How far a request's date may be from the server's clock, in seconds: 15 minutes.
@@ -56,8 +57,8 @@ pub struct Claim<'a> {
     head: RequestHead<'a>,
     authorization: Authorization<'a>,
     date: RequestDate<'a>,
-    payload: Payload,
-    payload_text: &'a str,
+    /// `None`: the head doesn't say.
+    payload: Option<(Payload, &'a str)>,
 }
 
 /// Why a request isn't believed.
@@ -117,9 +118,11 @@ impl<'a> Claim<'a> {
             return Err(SigV4Error::Malformed("the credential's date is not the request's"));
         }
         check_signed_headers(&head, &authorization)?;
-        let payload_text = Payload::text(head.headers)?.ok_or(SigV4Error::NoPayloadHash)?;
-        let payload = Payload::parse(payload_text)?;
-        Ok(Some(Self { head, authorization, date, payload, payload_text }))
+        let payload = match Payload::text(head.headers)? {
+            Some(text) => Some((Payload::parse(text)?, text)),
+            None => None,
+        };
+        Ok(Some(Self { head, authorization, date, payload }))
     }
 
     fn of_query(
@@ -142,8 +145,8 @@ impl<'a> Claim<'a> {
             // Whoever makes a link seldom knows what will be sent through it.
             (in_header, in_query) => in_header.or(in_query).unwrap_or(UNSIGNED),
         };
-        let payload = Payload::parse(payload_text)?;
-        Ok(Self { head, authorization, date, payload, payload_text })
+        let payload = Some((Payload::parse(payload_text)?, payload_text));
+        Ok(Self { head, authorization, date, payload })
     }
 
     pub fn access_key(&self) -> &'a str {
@@ -156,15 +159,33 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether whoever sent the request holds the key. Compares in constant time.
+    ///
+    /// A head may say nothing of its payload: curl up to 7.88 signs the hash of what it posts without telling it,
+    /// and that of nothing for whatever it uploads from a file, so that the latter vouches for no body.
+    /// Where it is the former, the answer is [`SigV4Error::NoPayloadHash`]: the body is needed for [`Claim::prove_with`].
     pub fn prove(&self, key: &SigningKey) -> Result<Payload, SigV4Error> {
-        let signed_headers = self.authorization.signed_headers;
-        let request = canonical::request_hash(&self.head, signed_headers, self.payload_text)?;
-        let expected = key.signature(self.date.text(), self.authorization.scope, &request);
-        if expected.ct_eq(&self.authorization.signature).into() {
-            Ok(self.payload)
+        let Some((payload, text)) = self.payload else {
+            let vouches_for_nothing =
+                self.fits(key, &hex(&EMPTY_SHA256))? || self.fits(key, UNSIGNED.as_bytes())?;
+            return if vouches_for_nothing { Ok(Payload::Unsigned) } else { Err(SigV4Error::NoPayloadHash) };
+        };
+        if self.fits(key, text.as_bytes())? { Ok(payload) } else { Err(SigV4Error::SignatureMismatch) }
+    }
+
+    /// The same where the head says nothing of its payload, which has that SHA-256.
+    pub fn prove_with(&self, key: &SigningKey, sha256: &[u8; 32]) -> Result<(), SigV4Error> {
+        if self.payload.is_none() && self.fits(key, &hex(sha256))? {
+            Ok(())
         } else {
             Err(SigV4Error::SignatureMismatch)
         }
+    }
+
+    fn fits(&self, key: &SigningKey, payload_text: &[u8]) -> Result<bool, SigV4Error> {
+        let signed_headers = self.authorization.signed_headers;
+        let request = canonical::request_hash(&self.head, signed_headers, payload_text)?;
+        let expected = key.signature(self.date.text(), self.authorization.scope, &request);
+        Ok(expected.ct_eq(&self.authorization.signature).into())
     }
 
     /// The chain that the signatures of the body's chunks go on with. Of a claim that has been proved.

@@ -32,14 +32,33 @@ pub fn sign(
     signer: &Signer<'_>,
     now: Timestamp,
 ) -> Result<(), SigV4Error> {
-    let date = date::basic(now).ok_or(SigV4Error::NoDate)?;
     let payload_text = match payload {
         Payload::Unsigned => UNSIGNED.to_owned(),
         Payload::Sha256(digest) => text(&hex(&digest)),
         Payload::Streaming(form) => form.text().to_owned(),
     };
-    head.headers.insert(AMZ_DATE, header(&date)?);
     head.headers.insert(CONTENT_SHA256, header(&payload_text)?);
+    add_authorization(head, payload_text.as_bytes(), signer, now)
+}
+
+/// The same without telling the hash of the body that is signed, as curl up to 7.88 does it.
+pub fn sign_silently(
+    head: &mut Parts,
+    sha256: &[u8; 32],
+    signer: &Signer<'_>,
+    now: Timestamp,
+) -> Result<(), SigV4Error> {
+    add_authorization(head, &hex(sha256), signer, now)
+}
+
+fn add_authorization(
+    head: &mut Parts,
+    payload_text: &[u8],
+    signer: &Signer<'_>,
+    now: Timestamp,
+) -> Result<(), SigV4Error> {
+    let date = date::basic(now).ok_or(SigV4Error::NoDate)?;
+    head.headers.insert(AMZ_DATE, header(&date)?);
     if let Some(authority) = head.uri.authority()
         && !head.headers.contains_key(HOST)
     {
@@ -49,7 +68,7 @@ pub fn sign(
     let signed_headers = signed_headers(&head.headers);
     let target = Target::parse(&head.uri).map_err(|_| SigV4Error::SignatureMismatch)?;
     let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
-    let request_hash = canonical::request_hash(&request, &signed_headers, &payload_text)?;
+    let request_hash = canonical::request_hash(&request, &signed_headers, payload_text)?;
     let signature = signer.signature(&date, &request_hash);
     let credential = signer.credential(&date);
     let authorization = header(&format!(
@@ -82,7 +101,7 @@ pub fn presign(
     let unsigned = with_query(&head.uri, query.trim_end_matches('&'))?;
     let target = Target::parse(&unsigned).map_err(|_| SigV4Error::SignatureMismatch)?;
     let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
-    let request_hash = canonical::request_hash(&request, &signed_headers, UNSIGNED)?;
+    let request_hash = canonical::request_hash(&request, &signed_headers, UNSIGNED.as_bytes())?;
     query.extend([presigned::SIGNATURE, "=", &signer.signature(&date, &request_hash)]);
     head.uri = with_query(&head.uri, &query)?;
     Ok(())

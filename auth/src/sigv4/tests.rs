@@ -194,9 +194,38 @@ fn what_is_not_offered_is_named() {
     assert!(matches!(read(&head), Err(SigV4Error::NotOffered(_))));
     head.headers.insert("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD".parse().unwrap());
     assert_eq!(read(&head), Err(SigV4Error::BadPayloadHash));
-    head.headers.remove("x-amz-content-sha256");
-    assert_eq!(read(&head), Err(SigV4Error::NoPayloadHash));
     assert_eq!(read(&request("GET", "/b/k", &[])), Ok(false));
+}
+
+/// A request that doesn't tell the hash that it signs.
+fn silent(method: &str, body: &str) -> Parts {
+    let mut head = request(method, "/b/k", &[]);
+    let signer = Signer { access_key: ACCESS_KEY, secret: &Secret::new(SECRET), region: REGION };
+    sign_silently(&mut head, &Sha256::digest(body).into(), &signer, at(NOW_SECONDS)).unwrap();
+    head
+}
+
+#[test]
+fn a_hash_that_is_not_told_is_proved_by_the_body() {
+    assert_eq!(verify(&silent("GET", ""), at(NOW_SECONDS)), Ok(Payload::Unsigned));
+    let head = silent("POST", "martlet");
+    assert_eq!(verify(&head, at(NOW_SECONDS)), Err(SigV4Error::NoPayloadHash));
+    let target = Target::parse(&head.uri).unwrap();
+    let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
+    let claim = Claim::read(request, REGION, at(NOW_SECONDS)).unwrap().unwrap();
+    assert_eq!(claim.prove_with(&key(), &Sha256::digest("martlet").into()), Ok(()));
+    let other = claim.prove_with(&key(), &Sha256::digest("martlex").into());
+    assert_eq!(other, Err(SigV4Error::SignatureMismatch));
+}
+
+#[test]
+fn a_hash_that_is_told_cannot_be_hidden() {
+    let mut head = example();
+    head.headers.remove("x-amz-content-sha256");
+    assert_eq!(verify(&head, at(NOW_SECONDS)), Err(SigV4Error::SignatureMismatch));
+    let mut added = silent("PUT", "");
+    added.headers.insert("x-amz-content-sha256", "UNSIGNED-PAYLOAD".parse().unwrap());
+    assert!(matches!(verify(&added, at(NOW_SECONDS)), Err(SigV4Error::UnsignedHeader(_))));
 }
 
 mod presigned;

@@ -1,14 +1,20 @@
 //! Who is asking.
 
+use bytes::Bytes;
 use http::request::Parts;
-use martlet_auth::sigv4::{Chain, Claim, Payload, RequestHead, hashed};
+use martlet_auth::sigv4::{Chain, Claim, Payload, RequestHead, SigV4Error, hashed};
 use martlet_auth::{Identity, Target};
 use martlet_model::BodyError;
+use martlet_model::store::whole_body;
+use sha2::{Digest as _, Sha256};
 
 use super::S3;
 use super::chunked::{refuse_announcements, unwrapped};
 use super::refusal::Refusal;
 use crate::body::RequestBody;
+
+/// The largest body whose hash needn't be told: it is kept in memory for somebody who isn't known yet.
+const UNTOLD_BYTES_MAX: u64 = 1024 * 1024;
 
 impl S3 {
     /// The caller, and the body with the signature's word for it around.
@@ -26,9 +32,26 @@ impl S3 {
         let access_key = claim.access_key();
         let credentials = self.users.by_access_key(access_key).await?.ok_or(Refusal::NoSuchAccessKey)?;
         let key = self.signing_keys.get(access_key, &credentials.secret, claim.day(), &self.region);
-        let payload = claim.prove(&key)?;
+        let payload = match claim.prove(&key) {
+            Err(SigV4Error::NoPayloadHash) => {
+                refuse_announcements(head)?;
+                let whole = whole(body).await?;
+                claim.prove_with(&key, &Sha256::digest(&whole).into())?;
+                let body = RequestBody::new(Some(whole.len() as u64), whole_body(whole));
+                return Ok((credentials.identity, body));
+            }
+            outcome => outcome?,
+        };
         let body = guarded(head, body, payload, Some(claim.chain(key)))?;
         Ok((credentials.identity, body))
+    }
+}
+
+/// The body of a request that signs its hash without telling it: it must be read before anything is believed.
+async fn whole(body: RequestBody) -> Result<Bytes, Refusal> {
+    match body.collect(UNTOLD_BYTES_MAX).await {
+        Err(BodyError::TooLarge { .. }) => Err(SigV4Error::NoPayloadHash.into()),
+        outcome => Ok(outcome?),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::Request;
 use http::request::Parts;
-use martlet_auth::sigv4::{self, Chain, Payload, Signer, presign, sign};
+use martlet_auth::sigv4::{self, Chain, Payload, Signer, presign, sign, sign_silently};
 use martlet_auth::token::TokenKey;
 use martlet_auth::{Identity, Role, Secret, UserTable};
 use martlet_model::{AccountName, Clock as _, Store};
@@ -40,6 +40,8 @@ pub(crate) struct Call {
     payload: Option<Payload>,
     /// Where the signature goes into the query: for so many seconds.
     presigned: Option<u64>,
+    /// Whether the hash of the body is signed and not told.
+    silent: bool,
 }
 
 /// What came back.
@@ -97,6 +99,7 @@ impl Server {
             secret: "sesame",
             payload: None,
             presigned: None,
+            silent: false,
         }
     }
 
@@ -164,6 +167,12 @@ impl Call {
         self
     }
 
+    /// Signs the hash of the body without telling it, as old versions of curl do.
+    pub(crate) fn silently(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
     pub(crate) async fn send(self) -> Answer {
         let address = self.address;
         exchange(address, &self.bytes()).await
@@ -210,6 +219,10 @@ impl Call {
             let signer = Signer { access_key, secret: &Secret::new(self.secret), region: REGION };
             match self.presigned {
                 Some(seconds) => presign(&mut parts, &signer, self.clock.now(), seconds),
+                None if self.silent => {
+                    let sha256 = Sha256::digest(&self.body).into();
+                    sign_silently(&mut parts, &sha256, &signer, self.clock.now())
+                }
                 None => sign(&mut parts, payload, &signer, self.clock.now()),
             }
             .expect("it can be signed");

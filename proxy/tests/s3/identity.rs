@@ -102,7 +102,31 @@ async fn what_an_authorization_cannot_be_is_refused_clearly() {
     server.raw(changed("x-amz-date: 2026", "x-amz-date: 26")).await.refused(403, "AccessDenied");
     let no_hash: String =
         head.split_inclusive("\r\n").filter(|line| !line.starts_with("x-amz-content")).collect();
-    server.raw(no_hash).await.refused(400, "InvalidRequest");
+    server.raw(no_hash).await.refused(403, "SignatureDoesNotMatch");
     let token = server.call("GET", "/box").header("x-amz-security-token", "x");
     token.send().await.refused(400, "InvalidToken");
+}
+
+#[tokio::test]
+async fn a_request_need_not_tell_its_hash() {
+    let server = Server::with_box().await;
+    let put = |body: &[u8]| server.call("PUT", "/box/key").body(body).silently();
+    put(b"martlet").send().await.expect(200);
+    assert_eq!(server.call("GET", "/box/key").silently().send().await.expect(200).body, b"martlet");
+    let other = [put(b"martlet").head().as_bytes(), b"martlex"].concat();
+    server.raw(other).await.refused(403, "SignatureDoesNotMatch");
+    put(b"other").secret("wrong").send().await.refused(403, "SignatureDoesNotMatch");
+    put(&vec![b'x'; 1024 * 1024 + 1]).send().await.refused(400, "InvalidRequest");
+    put(b"other").header("x-amz-decoded-content-length", "5").send().await.refused(400, "InvalidRequest");
+    assert_eq!(server.get("/box/key").await.expect(200).body, b"martlet");
+    put(&vec![b'x'; 1024 * 1024]).send().await.expect(200);
+}
+
+/// curl signs the hash of nothing for whatever it uploads from a file.
+#[tokio::test]
+async fn an_upload_may_vouch_for_its_head_alone() {
+    let server = Server::with_box().await;
+    let head = server.call("PUT", "/box/key").silently().header("content-length", "7").head();
+    server.raw([head.as_bytes(), b"martlet"].concat()).await.expect(200);
+    assert_eq!(server.get("/box/key").await.expect(200).body, b"martlet");
 }
