@@ -74,7 +74,7 @@ fn every_member_has_its_place_in_the_order() {
 #[test]
 fn what_must_stay_absent_is_absent() {
     let mut seen = BTreeMap::new();
-    for source in sources(".rs") {
+    for source in sources(".rs").iter().filter(|source| !source.path.ends_with("tests.rs")) {
         for (folder, words) in ABSENT.iter().filter(|(folder, _)| source.path.starts_with(folder)) {
             *seen.entry(*folder).or_insert(0) += 1;
             let code: Vec<_> = without_tests(&source.text)
