@@ -1,6 +1,6 @@
 //! Who is asking, and what they may do.
 //!
-//! Reading order: [`identity`] and [`users`], how a request proves who sent it ([`target`], [`sigv4`]),
+//! Reading order: [`identity`] and [`users`], how a request proves who sent it ([`target`], [`sigv4`], [`sigv2`]),
 //! and what follows from that ([`decision`], [`guarded`]).
 //!
 //! **Invariant:** nothing here serves HTTP, reads a clock or knows a status code.
@@ -9,6 +9,7 @@
 pub mod decision;
 pub mod guarded;
 pub mod identity;
+pub mod sigv2;
 pub mod sigv4;
 pub mod target;
 pub mod token;

@@ -18,7 +18,7 @@ pub(super) fn unwrapped(
     form: Streaming,
     chain: Option<Chain>,
 ) -> Result<RequestBody, Refusal> {
-    const NO_CHAIN: Refusal = Refusal::Request("chunks are signed, and the head is not");
+    const NO_CHAIN: Refusal = Refusal::Request("signed chunks need a head that is signed with Version 4");
     let decoded_bytes = decoded_bytes(head)?;
     let signed = match form {
         Streaming::Signed => ChunksSigned::Chunks(chain.ok_or(NO_CHAIN)?),

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::request::Parts;
+use martlet_auth::sigv2::Place;
 use martlet_auth::sigv4::{Chain, Claim, Payload, RequestHead, SigV4Error, hashed};
-use martlet_auth::{Identity, Target};
+use martlet_auth::{Credentials, Identity, Target, sigv2};
 use martlet_model::BodyError;
 use martlet_model::store::whole_body;
 use sha2::{Digest as _, Sha256};
@@ -26,11 +27,18 @@ impl S3 {
         let target = Target::parse(&head.uri)?;
         refuse_tokens(head, &target)?;
         let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
+        let place = Place { path: head.uri.path(), host_bucket: self.virtual_hosts.bucket_of(head) };
+        if let Some(claim) = sigv2::Claim::read(request, place, self.clock.now())? {
+            let credentials = self.credentials(claim.access_key()).await?;
+            claim.prove(&credentials.secret)?;
+            let payload = Payload::of_unsigned(&head.headers)?;
+            return Ok((credentials.identity, guarded(head, body, payload, None)?));
+        }
         let Some(claim) = Claim::read(request, &self.region, self.clock.now())? else {
             return anonymous(head, body);
         };
         let access_key = claim.access_key();
-        let credentials = self.users.by_access_key(access_key).await?.ok_or(Refusal::NoSuchAccessKey)?;
+        let credentials = self.credentials(access_key).await?;
         let key = self.signing_keys.get(access_key, &credentials.secret, claim.day(), &self.region);
         let payload = match claim.prove(&key) {
             Err(SigV4Error::NoPayloadHash) => {
@@ -44,6 +52,10 @@ impl S3 {
         };
         let body = guarded(head, body, payload, Some(claim.chain(key)))?;
         Ok((credentials.identity, body))
+    }
+
+    async fn credentials(&self, access_key: &str) -> Result<Credentials, Refusal> {
+        self.users.by_access_key(access_key).await?.ok_or(Refusal::NoSuchAccessKey)
     }
 }
 

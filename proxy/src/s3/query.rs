@@ -1,7 +1,6 @@
 //! Query parameters by allow-list: what no operation has taken is refused.
 
-use martlet_auth::Parameter;
-use martlet_auth::sigv4::is_of_signature;
+use martlet_auth::{Parameter, sigv2, sigv4};
 
 use super::refusal::Refusal;
 
@@ -13,7 +12,10 @@ impl<'a> Query<'a> {
     /// `x-id` only repeats the operation's name for people who read logs; it is gone from the start.
     /// So is what belongs to a signature: whoever identifies the caller judges it.
     pub(super) fn new(mut parameters: Vec<Parameter<'a>>) -> Self {
-        parameters.retain(|parameter| *parameter.name != b"x-id"[..] && !is_of_signature(&parameter.name));
+        parameters.retain(|parameter| {
+            let name = &*parameter.name;
+            name != b"x-id" && !sigv4::is_of_signature(name) && !sigv2::is_of_signature(name)
+        });
         Self(parameters)
     }
 

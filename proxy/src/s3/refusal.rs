@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::header::{CONNECTION, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use martlet_auth::TargetError;
+use martlet_auth::sigv2::SigV2Error;
 use martlet_auth::sigv4::SigV4Error;
 use martlet_model::{BodyError, Error, NameError, Noun, UploadError};
 
@@ -17,6 +18,7 @@ use crate::dialect::About;
 pub enum Refusal {
     Store(Error),
     Signature(SigV4Error),
+    SignatureV2(SigV2Error),
     Target(TargetError),
     /// Nobody has that access key.
     NoSuchAccessKey,
@@ -103,6 +105,7 @@ impl Refusal {
         match self {
             Self::Store(error) => store_words(error),
             Self::Signature(error) => signature_words(error),
+            Self::SignatureV2(error) => signature_v2_words(*error),
             Self::Target(error) => bad("InvalidURI", &error.to_string()),
             Self::NoSuchAccessKey => words(
                 StatusCode::FORBIDDEN,
@@ -235,6 +238,18 @@ fn signature_words(error: &SigV4Error) -> Words {
     Words { status, code, message: error.to_string() }
 }
 
+fn signature_v2_words(error: SigV2Error) -> Words {
+    let (status, code) = match error {
+        SigV2Error::Malformed | SigV2Error::SignedTwice => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+        SigV2Error::MalformedQuery | SigV2Error::NoDate | SigV2Error::Expired => {
+            (StatusCode::FORBIDDEN, "AccessDenied")
+        }
+        SigV2Error::Skewed => (StatusCode::FORBIDDEN, "RequestTimeTooSkewed"),
+        SigV2Error::SignatureMismatch => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+    };
+    Words { status, code, message: error.to_string() }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Store(error)
@@ -256,6 +271,12 @@ impl From<NameError> for Refusal {
 impl From<SigV4Error> for Refusal {
     fn from(error: SigV4Error) -> Self {
         Self::Signature(error)
+    }
+}
+
+impl From<SigV2Error> for Refusal {
+    fn from(error: SigV2Error) -> Self {
+        Self::SignatureV2(error)
     }
 }
 

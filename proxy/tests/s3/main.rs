@@ -15,3 +15,4 @@ mod objects;
 mod presigned;
 mod unoffered;
 mod uploads;
+mod version2;

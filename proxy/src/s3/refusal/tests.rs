@@ -82,6 +82,13 @@ fn errors_of_signatures() {
     check(SigV4Error::NoPayloadHash, 400, "InvalidRequest");
     check(SigV4Error::BadPayloadHash, 400, "InvalidArgument");
     check(SigV4Error::SignatureMismatch, 403, "SignatureDoesNotMatch");
+    check(SigV2Error::Malformed, 400, "InvalidArgument");
+    check(SigV2Error::SignedTwice, 400, "InvalidArgument");
+    check(SigV2Error::MalformedQuery, 403, "AccessDenied");
+    check(SigV2Error::NoDate, 403, "AccessDenied");
+    check(SigV2Error::Expired, 403, "AccessDenied");
+    check(SigV2Error::Skewed, 403, "RequestTimeTooSkewed");
+    check(SigV2Error::SignatureMismatch, 403, "SignatureDoesNotMatch");
     check(Refusal::NoSuchAccessKey, 403, "InvalidAccessKeyId");
     check(Refusal::InvalidToken, 400, "InvalidToken");
 }
