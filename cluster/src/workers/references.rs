@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use martlet_model::Result;
-use martlet_protocol::{BlobFact, BlobId, BlobOwner, BlobRef, Replica, RowAddress};
+use martlet_protocol::{
+    BlobFact, BlobId, BlobOwner, BlobRef, ReadRow, Replica, RowAddress, RowState, RowValue, Want,
+};
 
 use super::Fate;
 use crate::cluster::Shared;
 use crate::device::Answered;
 use crate::fanout::{Patience, ask};
+use crate::row::change::change;
 use crate::row::read::read_value;
-use crate::row::{Access, Guard};
+use crate::row::{Access, Guard, Verdict};
 
 /// Whether any of the rows that may refer to a blob does, in the order in which they must be asked.
 pub(super) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwner) -> Result<bool> {
@@ -22,11 +25,39 @@ pub(super) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwn
     }
 }
 
-/// Whether a row's chosen value refers to a blob. An error says nothing.
+/// Whether a row's value refers to a blob, now or ever after. An error says nothing.
 pub(super) async fn refers(shared: &Arc<Shared>, row: &RowAddress, blob: BlobId) -> Result<bool> {
     let access = Access { row: row.clone(), seal: None, guard: Guard::None, spared: None };
-    let state = read_value(shared, &access).await?;
+    let state = if is_agreed(shared, row).await {
+        read_value(shared, &access).await?
+    } else {
+        settle(shared, &access).await?
+    };
     Ok(state.is_some_and(|state| state.value.blobs().iter().any(|known| known.id == blob)))
+}
+
+/// Whether all replicas of a row have accepted the same.
+async fn is_agreed(shared: &Arc<Shared>, row: &RowAddress) -> bool {
+    let question = |replica: Arc<dyn Replica>| {
+        let request = ReadRow { row: row.clone(), want: Want::Ballot };
+        async move { replica.read(request).await }
+    };
+    let outcomes = ask(&shared.devices_of(row.hash), patience(shared), question, |_| false).await;
+    let first = outcomes.first().cloned().flatten();
+    matches!(first, Some(Ok(_))) && outcomes.iter().all(|outcome| *outcome == first)
+}
+
+/// The row's value, proposed once more.
+///
+/// A minority may hold a value that was accepted after the chosen one and was never chosen itself, and a later
+/// proposer may yet take it up: what it refers to is still needed. Once a majority has accepted the row's value
+/// under a new ballot, either that value was taken up here, or it never will be.
+async fn settle(shared: &Arc<Shared>, access: &Access) -> Result<Option<RowState>> {
+    let decide = |predecessor: Option<&RowState>| Verdict::Write {
+        value: predecessor.map_or(RowValue::Tombstone, |state| state.value.clone()),
+        answer: predecessor.cloned(),
+    };
+    change(shared, access, None, decide).await
 }
 
 /// What the devices of a blob know of it; `None`: one of them didn't answer.

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use martlet_cluster::workers::{Round, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
 use martlet_cluster::{ClusterStore, ORPHAN_AGE_MIN};
-use martlet_model::{ContainerStore, ObjectMetadata, ObjectStore, UploadStore};
-use martlet_protocol::{BlobId, BlobOwner, Block, NewBlob, Replica, RowKey, TableId, TableKind};
+use martlet_model::{ContainerStore, Error, Noun, ObjectMetadata, ObjectStore, UploadStore};
+use martlet_protocol::{
+    Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, NewBlob, ReadRow, Replica, RowKey, RowReply,
+    RowValue, TableId, TableKind, Want,
+};
+use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::DeviceId;
 use martlet_testkit::conformance::steps::{
-    chosen, create, delete, get, noise, object, put, put_part, unconditional,
+    chosen, create, delete, get, noise, object, put, put_part, read, unconditional,
 };
 use martlet_testkit::{Faults, Reach};
 
@@ -142,6 +146,62 @@ async fn orphans_go_only_when_they_are_old_and_nobody_refers_to_them() {
     rounds(&cluster).await;
     assert_eq!(blobs(&cluster), [1, 1, 1]);
     assert_eq!(get(&cluster.store, &kept).await, noise(1, 1_500_000));
+}
+
+/// A value that only one replica has accepted may be taken up by a later reader: its blob is no orphan before that
+/// has been ruled out.
+#[tokio::test(start_paused = true)]
+async fn the_blob_of_a_value_that_a_minority_accepted_is_not_taken_from_it() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "pending").await;
+    put(&cluster.store, &object(&id, "gone"), "x").await;
+    delete(&cluster.store, &object(&id, "gone")).await;
+    put(&cluster.store, &object(&id, "model"), noise(1, 1_500_000)).await;
+    settled(&cluster.store).await;
+    let table = cluster.replicas[0].tombstones(1).await.unwrap()[0].row.row.table;
+    for holder in 0..3 {
+        accept_at(&cluster, table, holder).await;
+    }
+    tokio::time::advance(ORPHAN_AGE_MIN + Duration::from_secs(1)).await;
+    rounds(&cluster).await;
+    settled(&cluster.store).await;
+    for holder in 0..3 {
+        for dead in 0..3 {
+            cluster.replicas[dead].set_faults(Faults::reaching(Reach::Down));
+            let key = object(&id, format!("pending-{holder}"));
+            match read(&cluster.store, &key, None).await {
+                Ok(body) => assert_eq!(body, noise(1, 1_500_000)),
+                Err(error) => assert!(matches!(error, Error::NotFound(Noun::Object)), "{key:?}: {error}"),
+            }
+            cluster.replicas[dead].set_faults(Faults::NONE);
+        }
+    }
+}
+
+/// Lets one replica accept an object like `model` under another name; all have its blob.
+async fn accept_at(cluster: &Cluster, table: TableId, holder: usize) {
+    let model = RowKey { table, key: "model".into() }.address(&placement());
+    let request = ReadRow { row: model, want: Want::Value };
+    let Ok(RowReply::Value { accepted: Some(accepted), .. }) = cluster.replicas[0].read(request).await else {
+        panic!("the model is there");
+    };
+    let RowValue::Live { entry, record, weight, blobs } = accepted.state.value else { panic!("it is alive") };
+    let row = RowKey { table, key: format!("pending-{holder}").into() }.address(&placement());
+    let marker = u8::try_from(holder).unwrap() + 1;
+    let blob = BlobRef { id: BlobId([marker; 16]), hash: row.hash, ..blobs[0] };
+    let new = NewBlob { id: blob.id, hash: blob.hash, owner: BlobOwner::Row(row.clone()) };
+    for replica in &cluster.replicas {
+        let mut writer = replica.stage(new.clone()).await.unwrap();
+        for block in noise(1, 1_500_000).chunks(BLOCK_BYTES) {
+            writer.write(Block::new(block.to_vec().into())).await.unwrap();
+        }
+        writer.finish().await.unwrap();
+    }
+    let ballot = Ballot { time: accepted.ballot.time, proposer: ProposerId(99) };
+    let value = RowValue::Live { entry, record, weight, blobs: vec![blob] };
+    let state = State::first(ballot, Ballot::ZERO, value);
+    let accept = Accept { row, ballot, state, body: None, garbage: Vec::new(), seal: None };
+    cluster.replicas[holder].accept(accept).await.unwrap();
 }
 
 #[tokio::test]
