@@ -12,7 +12,7 @@ mod tombstones;
 
 pub use dropped::clear_dropped;
 pub use garbage::collect_garbage;
-pub use orphans::{OrphanSweep, sweep_orphans};
+pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
 pub use tombstones::remove_tombstones;
 
 use martlet_model::Error;

@@ -109,6 +109,22 @@ impl Wire for u8 {
     }
 }
 
+impl Wire for bool {
+    const BYTES_MIN: usize = 1;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+
+    fn take(from: &mut Source<'_>) -> Result<Self, Malformed> {
+        match u8::take(from)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed("a yes or no")),
+        }
+    }
+}
+
 impl Wire for u32 {
     const BYTES_MIN: usize = 4;
 

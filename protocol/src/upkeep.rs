@@ -45,6 +45,8 @@ pub struct BlobFact {
     pub owner: BlobOwner,
     /// How long this process has known the blob, by a clock that never jumps.
     pub known_for_seconds: u64,
+    /// Whether the device was opened again since it was stored.
+    pub predates_opening: bool,
 }
 
 /// A row that has been removed, as a replica remembers it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_cluster::ClusterStore;
-use martlet_cluster::workers::{clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
+use martlet_cluster::workers::{Stagers, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
 use martlet_model::Result;
 use martlet_ring::{DeviceId, Ring};
 use tokio::sync::watch;
@@ -107,7 +107,8 @@ impl Worker {
             for &device in &*self.devices.clone() {
                 let mut after = None;
                 loop {
-                    let sweep = sweep_orphans(&self.cluster, device, after, ROUND_COUNT).await;
+                    let sweep =
+                        sweep_orphans(&self.cluster, device, after, ROUND_COUNT, Stagers::ThisProcess).await;
                     after = logged("sweep orphans", device, sweep).and_then(|sweep| sweep.next);
                     if after.is_none() || self.is_stopped_after(PAUSE).await {
                         break;

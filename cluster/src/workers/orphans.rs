@@ -1,7 +1,7 @@
 //! Orphans: blobs that were staged and that no row ever came to refer to.
 
 use martlet_model::{Error, Result};
-use martlet_protocol::BlobId;
+use martlet_protocol::{BlobFact, BlobId};
 use martlet_ring::DeviceId;
 
 use super::references::{is_owned, reclaim};
@@ -17,15 +17,25 @@ pub struct OrphanSweep {
     pub next: Option<BlobId>,
 }
 
+/// Who may still be at work on a staged blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stagers {
+    /// Proxies in any process.
+    Anywhere,
+    /// Only this process, which has opened the devices itself: what was staged before that is nobody's work any more.
+    ThisProcess,
+}
+
 /// Looks at a device's unreferenced blobs after `after`, at most `limit`.
 ///
-/// A blob is taken for lost only once it has been known for [`ORPHAN_AGE_MIN`] by a clock that never jumps,
-/// and the majorities of all rows that may refer to it have said that they don't.
+/// A blob is taken for lost only once nobody can be at work on it any more, at the latest when it has been known for
+/// [`ORPHAN_AGE_MIN`] by a clock that never jumps, and the majorities of all rows that may refer to it have said that they don't.
 pub async fn sweep_orphans(
     store: &ClusterStore,
     device: DeviceId,
     after: Option<BlobId>,
     limit: usize,
+    stagers: Stagers,
 ) -> Result<OrphanSweep> {
     let shared = &store.shared;
     let device = shared.device(device).ok_or_else(|| unknown_device(device))?;
@@ -36,7 +46,7 @@ pub async fn sweep_orphans(
     let next = facts.last().map(|fact| fact.blob.id).filter(|_| facts.len() >= limit);
     let mut round = Round::default();
     for fact in facts {
-        let fate = if fact.known_for_seconds < ORPHAN_AGE_MIN.as_secs() {
+        let fate = if is_at_work(&fact, stagers) {
             Ok(Fate::Kept)
         } else {
             match is_owned(shared, fact.blob.id, &fact.owner).await {
@@ -48,4 +58,10 @@ pub async fn sweep_orphans(
         round.count(&fate);
     }
     Ok(OrphanSweep { round, next })
+}
+
+/// Whether somebody may still be about to refer to the blob.
+fn is_at_work(fact: &BlobFact, stagers: Stagers) -> bool {
+    let is_left_over = stagers == Stagers::ThisProcess && fact.predates_opening;
+    !is_left_over && fact.known_for_seconds < ORPHAN_AGE_MIN.as_secs()
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use martlet_cluster::workers::{Round, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
+use martlet_cluster::workers::{
+    Round, Stagers, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans,
+};
 use martlet_cluster::{ClusterStore, ORPHAN_AGE_MIN};
 use martlet_model::{ContainerStore, Error, Noun, ObjectMetadata, ObjectStore, UploadStore};
 use martlet_protocol::{
@@ -24,7 +26,7 @@ async fn rounds(cluster: &Cluster) -> Round {
     let mut sum = add(Round::default(), clear_dropped(store, 100).await.unwrap());
     for device in devices(cluster) {
         let Ok(garbage) = collect_garbage(store, device, 1000).await else { continue };
-        let orphans = sweep_orphans(store, device, None, 1000).await.unwrap().round;
+        let orphans = sweep_orphans(store, device, None, 1000, Stagers::Anywhere).await.unwrap().round;
         let tombstones = remove_tombstones(store, device, 1000).await.unwrap();
         sum = [garbage, orphans, tombstones].into_iter().fold(sum, add);
     }
@@ -139,13 +141,32 @@ async fn orphans_go_only_when_they_are_old_and_nobody_refers_to_them() {
     tokio::time::advance(ORPHAN_AGE_MIN + Duration::from_secs(1)).await;
     cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
     cluster.replicas[2].set_faults(Faults::reaching(Reach::Down));
-    let sweep = sweep_orphans(&cluster.store, DeviceId(0), None, 1000).await.unwrap();
+    let sweep = sweep_orphans(&cluster.store, DeviceId(0), None, 1000, Stagers::Anywhere).await.unwrap();
     assert_eq!((sweep.round.removed, sweep.round.undecided), (0, 1), "its owner can't be asked");
     cluster.replicas[1].set_faults(Faults::NONE);
     cluster.replicas[2].set_faults(Faults::NONE);
     rounds(&cluster).await;
     assert_eq!(blobs(&cluster), [1, 1, 1]);
     assert_eq!(get(&cluster.store, &kept).await, noise(1, 1_500_000));
+}
+
+#[tokio::test]
+async fn what_was_staged_before_the_devices_were_opened_goes_at_once_where_nobody_else_stages() {
+    let cluster = Cluster::new(SMALL);
+    orphan(&cluster).await;
+    let sweep = async |stagers| {
+        let mut removed = 0;
+        for device in devices(&cluster) {
+            removed +=
+                sweep_orphans(&cluster.store, device, None, 1000, stagers).await.unwrap().round.removed;
+        }
+        removed
+    };
+    assert_eq!(sweep(Stagers::ThisProcess).await, 0, "it may be in use");
+    cluster.replicas.iter().for_each(martlet_testkit::MemoryReplica::restart);
+    assert_eq!(sweep(Stagers::Anywhere).await, 0, "a proxy elsewhere may be about to refer to it");
+    assert_ne!(sweep(Stagers::ThisProcess).await, 0);
+    assert_eq!(blobs(&cluster), [0, 0, 0]);
 }
 
 /// A value that only one replica has accepted may be taken up by a later reader: its blob is no orphan before that

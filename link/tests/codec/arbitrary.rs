@@ -202,8 +202,13 @@ fn answer() -> impl Strategy<Value = Answer> {
         vec(counters(), 0..3).prop_map(Answer::Counters),
         vec((blob(), row(), ballot()).prop_map(|(blob, row, ballot)| Garbage { blob, row, ballot }), 0..3)
             .prop_map(Answer::Garbage),
-        vec((blob(), owner(), any::<u64>()), 0..3).prop_map(|facts| {
-            let fact = |(blob, owner, known_for_seconds)| BlobFact { blob, owner, known_for_seconds };
+        vec((blob(), owner(), any::<u64>(), any::<bool>()), 0..3).prop_map(|facts| {
+            let fact = |(blob, owner, known_for_seconds, predates_opening)| BlobFact {
+                blob,
+                owner,
+                known_for_seconds,
+                predates_opening,
+            };
             Answer::Unreferenced(facts.into_iter().map(fact).collect())
         }),
         vec(tombstone(), 0..3).prop_map(Answer::Tombstones),

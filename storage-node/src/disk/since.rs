@@ -33,6 +33,11 @@ impl Since {
         present.session_seconds().saturating_sub(began)
     }
 
+    /// Whether it was in an earlier session.
+    pub fn predates(self, present: Present) -> bool {
+        self.session != present.session
+    }
+
     /// Everything up to this moment is at least so old; `None`: nothing is.
     pub fn at_least(age_seconds: u64, present: Present) -> Option<Self> {
         let seconds = present.session_seconds().checked_sub(age_seconds)?;

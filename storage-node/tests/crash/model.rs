@@ -116,7 +116,12 @@ impl Model {
     pub(crate) fn unreferenced(&self) -> Vec<BlobFact> {
         let lonely = self.blobs.values().filter(|stored| !self.is_referenced(stored));
         lonely
-            .map(|stored| BlobFact { blob: stored.blob, owner: stored.owner.clone(), known_for_seconds: 0 })
+            .map(|stored| BlobFact {
+                blob: stored.blob,
+                owner: stored.owner.clone(),
+                known_for_seconds: 0,
+                predates_opening: false,
+            })
             .collect()
     }
 

@@ -120,8 +120,9 @@ async fn blobs_that_no_row_refers_to_are_found_with_their_age() {
     device.accept(accept(&row("a"), ballot(20), RowValue::Tombstone)).await.unwrap();
 
     let found = device.unreferenced(None, 10).await.unwrap();
-    let facts: Vec<_> = found.iter().map(|fact| (fact.blob.id, fact.known_for_seconds)).collect();
-    assert_eq!(facts, [(blob_id(1), 100), (blob_id(2), 100), (blob_id(3), 0)]);
+    let facts: Vec<_> =
+        found.iter().map(|fact| (fact.blob.id, fact.known_for_seconds, fact.predates_opening)).collect();
+    assert_eq!(facts, [(blob_id(1), 100, false), (blob_id(2), 100, false), (blob_id(3), 0, false)]);
     assert_eq!(found[1].blob, blob_ref(2, row("b").hash, &bytes(10)));
     assert_eq!(found[1].owner, new_blob(2, &row("b")).owner);
     assert_eq!(device.unreferenced(Some(blob_id(1)), 1).await.unwrap(), found[1..2]);
@@ -129,6 +130,7 @@ async fn blobs_that_no_row_refers_to_are_found_with_their_age() {
     device.accept(accept(&row("b"), ballot(20), live("b", vec![found[1].blob]))).await.unwrap();
     let device = bench.reopen(device).await;
     let found = device.unreferenced(None, 10).await.unwrap();
-    let facts: Vec<_> = found.iter().map(|fact| (fact.blob.id, fact.known_for_seconds)).collect();
-    assert_eq!(facts, [(blob_id(1), 0), (blob_id(3), 0)]);
+    let facts: Vec<_> =
+        found.iter().map(|fact| (fact.blob.id, fact.known_for_seconds, fact.predates_opening)).collect();
+    assert_eq!(facts, [(blob_id(1), 0, true), (blob_id(3), 0, true)]);
 }

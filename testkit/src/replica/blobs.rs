@@ -89,7 +89,7 @@ impl BlobWriter for Writer {
                 }
                 let checksum = checksum.checksum();
                 let reference = BlobRef { id: blob.id, hash: blob.hash, bytes, checksum };
-                let stored = Blob { reference, owner: blob.owner, blocks, known_since: Instant::now() };
+                let stored = Blob { reference, owner: blob.owner, blocks, known_since: Instant::now(), run };
                 device.blobs.insert(blob.id, stored);
                 Ok(())
             })

@@ -42,6 +42,8 @@ pub(super) struct Blob {
     pub(super) owner: BlobOwner,
     pub(super) blocks: Vec<Block>,
     pub(super) known_since: Instant,
+    /// In which run of the device it was stored.
+    pub(super) run: u64,
 }
 
 impl Device {

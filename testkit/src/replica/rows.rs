@@ -50,6 +50,7 @@ impl Device {
                 owner,
                 blocks: cut(&body.bytes),
                 known_since: tokio::time::Instant::now(),
+                run: self.run,
             };
             self.blobs.insert(body.blob.id, blob);
         }

@@ -56,6 +56,7 @@ impl Device {
             blob: blob.reference,
             owner: blob.owner.clone(),
             known_for_seconds: blob.known_since.elapsed().as_secs(),
+            predates_opening: blob.run != self.run,
         };
         rest.take(limit).map(fact).collect()
     }

@@ -1,11 +1,10 @@
 //! Bad input: a clear error, nothing stored, the old version untouched, nothing left over, the process lives.
 
-use std::fs;
-
 use martlet_tests::raw;
 use martlet_tests::server::Server;
 use martlet_tests::swift::{Reply, Session};
 
+use crate::blob_files;
 use crate::work::Work;
 
 struct Target {
@@ -47,31 +46,9 @@ impl Target {
         assert_eq!(self.session.get("box/old"), expected);
     }
 
-    /// Waits until what broken uploads left is removed.
     fn check_nothing_left(&self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while let Some(left) = blob_files(&self.work.data()).pop() {
-            assert!(std::time::Instant::now() < deadline, "{left} is left over");
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
+        blob_files::check_all_gone(&self.work.data());
     }
-}
-
-/// Everything below the devices' folders of blobs, temporary files included.
-fn blob_files(data: &std::path::Path) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut folders = vec![data.join("devices")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.components().any(|part| part.as_os_str() == "blobs") {
-                files.push(path.display().to_string());
-            }
-        }
-    }
-    files
 }
 
 #[test]

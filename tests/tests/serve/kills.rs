@@ -1,6 +1,8 @@
 //! kill -9 in a loop under load: nothing acknowledged is ever lost, nothing half is ever seen.
 
 use std::collections::HashMap;
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use martlet_tests::files;
 use martlet_tests::server::Server;
 use martlet_tests::swift::{Reply, Session};
 
+use crate::blob_files;
 use crate::work::Work;
 
 /// How often the server is killed: `MARTLET_KILLS`, or else this.
@@ -55,6 +58,29 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     check(&Session::open(&server), &ledger);
     assert!(acknowledged > kills, "only {acknowledged} writes were acknowledged: the test saw too little");
     eprintln!("{acknowledged} acknowledged writes over {kills} kills");
+}
+
+#[test]
+fn an_upload_that_a_kill_cut_off_leaves_nothing_behind() {
+    const SENT_BYTES: usize = 100 << 20;
+    let work = Work::new();
+    let server = Server::start(&work.data());
+    let session = Session::open(&server);
+    assert_eq!(session.put("box", b"").status(), 201);
+    let token = session.token();
+    let head = format!(
+        "PUT /v1/AUTH_main/box/large HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {token}\r\nContent-Length: {}\r\n\r\n",
+        2 * SENT_BYTES
+    );
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&files::bytes(1, SENT_BYTES)).unwrap();
+    assert!(!blob_files::list(&work.data()).is_empty(), "the upload hasn't reached the devices");
+    server.kill();
+
+    let server = Server::start(&work.data());
+    assert_eq!(Session::open(&server).get("box/large").status(), 404);
+    blob_files::check_all_gone(&work.data());
 }
 
 /// Writes and deletes until told to stop or the server is gone; returns how many were acknowledged.

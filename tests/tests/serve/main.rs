@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod blob_files;
+#[cfg(test)]
 mod both_dialects;
 #[cfg(test)]
 mod clients;

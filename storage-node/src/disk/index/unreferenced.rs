@@ -26,7 +26,13 @@ pub fn page(
         }
         if !is_referenced(connection, &stored)? {
             let known_for_seconds = stored.known.age_seconds(present);
-            found.push(BlobFact { blob: stored.blob, owner: stored.owner, known_for_seconds });
+            let predates_opening = stored.known.predates(present);
+            found.push(BlobFact {
+                blob: stored.blob,
+                owner: stored.owner,
+                known_for_seconds,
+                predates_opening,
+            });
         }
     }
     Ok((found, next))
