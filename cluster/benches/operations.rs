@@ -47,7 +47,8 @@ fn cluster() -> ClusterStore {
 }
 
 async fn get(store: &ClusterStore, key: &ObjectId) -> Bytes {
-    let download = store.get(key, Read { conditions: unconditional(), range: None }).await.expect("read");
+    let download =
+        store.get(key, Read { version: None, conditions: unconditional(), range: None }).await.expect("read");
     let chunks: Vec<Bytes> = download.body.try_collect().await.expect("undamaged");
     chunks.into_iter().next().unwrap_or_default()
 }
@@ -88,7 +89,7 @@ fn operations(criterion: &mut Criterion) {
     });
     measure(criterion, "get 4 KiB", || drop(runtime.block_on(get(&store, &small))));
     measure(criterion, "head", || {
-        drop(runtime.block_on(store.head(&small, &unconditional())).expect("there"));
+        drop(runtime.block_on(store.head(&small, None, &unconditional())).expect("there"));
     });
     measure(criterion, "list 1000", || {
         drop(runtime.block_on(store.list(&list, &ListQuery::all(1000))).expect("listed"));

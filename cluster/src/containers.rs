@@ -1,10 +1,13 @@
 //! The contract's part on accounts and containers.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
     AccountInfo, AccountName, ContainerChange, ContainerEntry, ContainerId, ContainerInfo, ContainerName,
-    ContainerStore, Created, ListEntry, ListQuery, NewContainer, Page, Result, Usage, UserMetadata,
+    ContainerStore, Created, ListEntry, ListQuery, NewContainer, Page, Result, Settings, Usage, UserMetadata,
+    Versioning,
 };
 use martlet_protocol::{TableId, Weight};
 
@@ -58,7 +61,17 @@ impl ContainerStore for ClusterStore {
     async fn container(&self, id: &ContainerId) -> Result<ContainerInfo> {
         let container = find(&self.shared, id).await?;
         let row = &container.row;
-        Ok(ContainerInfo { metadata: row.metadata.clone(), created: row.created, modified: row.modified })
+        Ok(ContainerInfo {
+            metadata: row.metadata.clone(),
+            created: row.created,
+            modified: row.modified,
+            settings: Settings::default(),
+            versioning: Versioning::Off,
+        })
+    }
+
+    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
+        self.container(id).await.map(Arc::new)
     }
 
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {

@@ -18,6 +18,7 @@ mod container;
 mod containers;
 mod counters;
 mod device;
+mod documents;
 mod fanout;
 mod list;
 mod objects;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream;
 use martlet_model::{
-    Conditions, ContainerId, Download, Error, ListQuery, NewObject, Noun, ObjectEntry, ObjectId, ObjectInfo,
-    ObjectKey, ObjectMetadata, ObjectStore, Page, Read, Result, Span, Unmet,
+    AnnotationsChange, Conditions, ContainerId, Deleted, Download, Error, ListQuery, NewObject, Noun,
+    ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, ObjectStore, Page, PartLayout, Read,
+    Result, Span, Unmet, VersionId, VersionPage, VersionQuery,
 };
 
 use crate::blob::READ_TOGETHER_BYTES_MAX;
@@ -34,6 +35,7 @@ impl ObjectStore for ClusterStore {
                 content: listed.content,
                 content_type: listed.content_type,
                 modified: listed.modified,
+                version: None,
             })
         })
         .await
@@ -67,7 +69,7 @@ impl ObjectStore for ClusterStore {
         Ok(Download { info: row.info, span, body })
     }
 
-    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
+    async fn head(&self, id: &ObjectId, _: Option<VersionId>, conditions: &Conditions) -> Result<ObjectInfo> {
         let (row, _) = read_object(&self.shared, id, Depth::Value).await?;
         check_read(&row.info, conditions)?;
         Ok(row.info)
@@ -81,12 +83,25 @@ impl ObjectStore for ClusterStore {
             .await
     }
 
-    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
+    async fn annotate(&self, _: &ObjectId, _: Option<VersionId>, _: AnnotationsChange) -> Result<ObjectInfo> {
+        Err(Error::Unavailable("annotations"))
+    }
+
+    async fn versions(&self, _: &ContainerId, _: &VersionQuery) -> Result<VersionPage> {
+        Err(Error::Unavailable("versions"))
+    }
+
+    async fn layout(&self, _: &ObjectId, _: Option<VersionId>) -> Result<Vec<PartLayout>> {
+        Err(Error::Unavailable("layouts"))
+    }
+
+    async fn delete(&self, id: &ObjectId, _: Option<VersionId>, conditions: &Conditions) -> Result<Deleted> {
         let (shared, id, conditions) = (self.shared.clone(), id.clone(), conditions.clone());
         self.shared
             .background
             .carry_through(async move { write::delete(&shared, &id, &conditions).await })
-            .await
+            .await?;
+        Ok(Deleted { version: None, is_delete_marker: false })
     }
 }
 

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
-    ChosenPart, Conditions, ContainerId, NewPart, ObjectId, ObjectInfo, ObjectMetadata, PartInfo, PartNumber,
-    Result, UploadEntry, UploadId, UploadQuery, UploadStore,
+    Completion, ContainerId, Error, NewPart, NewUpload, ObjectId, ObjectInfo, PartInfo, PartNumber, Result,
+    UploadEntry, UploadId, UploadInfo, UploadQuery, UploadStore,
 };
 
 use crate::cluster::ClusterStore;
@@ -15,9 +15,13 @@ use crate::upload::{Place, begin, complete, end, part};
 
 #[async_trait]
 impl UploadStore for ClusterStore {
-    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
+    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
         let (shared, id) = (self.shared.clone(), id.clone());
-        self.shared.background.carry_through(async move { begin(&shared, &id, metadata).await }).await
+        self.shared.background.carry_through(async move { begin(&shared, &id, new.metadata).await }).await
+    }
+
+    async fn upload(&self, _: &ObjectId, _: UploadId) -> Result<UploadInfo> {
+        Err(Error::Unavailable("upload details"))
     }
 
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
@@ -62,11 +66,10 @@ impl UploadStore for ClusterStore {
         &self,
         id: &ObjectId,
         upload: UploadId,
-        parts: &[ChosenPart],
-        conditions: &Conditions,
+        completion: Completion,
     ) -> Result<ObjectInfo> {
         let (shared, id) = (self.shared.clone(), id.clone());
-        let (parts, conditions) = (parts.to_vec(), conditions.clone());
+        let Completion { parts, conditions, .. } = completion;
         self.shared
             .background
             .carry_through(async move { complete::complete(&shared, &id, upload, &parts, &conditions).await })

@@ -16,6 +16,10 @@ pub struct Conditions {
     pub if_modified_since: Option<Timestamp>,
     /// `If-Unmodified-Since`; ignored where `If-Match` is given.
     pub if_unmodified_since: Option<Timestamp>,
+    /// The present object must have exactly this date, in whole seconds (S3's conditional delete). Of writes alone.
+    pub if_modified_at: Option<Timestamp>,
+    /// The present object must have exactly so many bytes (S3's conditional delete). Of writes alone.
+    pub if_bytes: Option<u64>,
 }
 
 /// The value of `If-Match` or `If-None-Match`.
@@ -48,6 +52,8 @@ impl Conditions {
             if_none_match: Match::Unset,
             if_modified_since: None,
             if_unmodified_since: None,
+            if_modified_at: None,
+            if_bytes: None,
         }
     }
 
@@ -76,12 +82,14 @@ impl Conditions {
     /// May the present object (`None`: there is none) be replaced or removed?
     pub fn check_write(&self, present: Option<&ObjectInfo>) -> Result<(), Unmet> {
         self.check_if_match(present)?;
-        match present {
-            Some(present) if self.if_none_match.includes(self.style, present) => {
-                Err(Unmet::PreconditionFailed)
-            }
-            _ => Ok(()),
+        let Some(present) = present else { return Ok(()) };
+        let is_other_date =
+            self.if_modified_at.is_some_and(|at| at.as_seconds() != present.modified.as_seconds());
+        let is_other_size = self.if_bytes.is_some_and(|bytes| bytes != present.content.bytes);
+        if is_other_date || is_other_size || self.if_none_match.includes(self.style, present) {
+            return Err(Unmet::PreconditionFailed);
         }
+        Ok(())
     }
 
     fn check_if_match(&self, present: Option<&ObjectInfo>) -> Result<(), Unmet> {
@@ -120,11 +128,8 @@ mod tests {
     use crate::metadata::ObjectMetadata;
 
     fn object() -> ObjectInfo {
-        ObjectInfo {
-            content: Content { bytes: 1, digest: Digest::Whole(Md5::of(b"a")) },
-            metadata: ObjectMetadata::default(),
-            modified: Timestamp::from_micros(10_500_000),
-        }
+        let content = Content { bytes: 1, digest: Digest::Whole(Md5::of(b"a")) };
+        ObjectInfo::new(content, ObjectMetadata::default(), Timestamp::from_micros(10_500_000))
     }
 
     fn conditions(if_match: Match, if_none_match: Match) -> Conditions {
@@ -172,6 +177,18 @@ mod tests {
         check_read(&unmodified(9), Err(Unmet::PreconditionFailed));
         check_write(&unmodified(9), true, Err(Unmet::PreconditionFailed));
         check_write(&modified(10), true, Ok(()));
+    }
+
+    #[test]
+    fn a_delete_may_name_the_date_and_the_size() {
+        let at = |seconds: u64| Some(Timestamp::from_micros(seconds * 1_000_000));
+        let date = |seconds| Conditions { if_modified_at: at(seconds), ..Conditions::none(ETagStyle::S3) };
+        let size = |bytes| Conditions { if_bytes: Some(bytes), ..Conditions::none(ETagStyle::S3) };
+        check_write(&date(10), true, Ok(()));
+        check_write(&date(11), true, Err(Unmet::PreconditionFailed));
+        check_write(&date(11), false, Ok(()));
+        check_write(&size(1), true, Ok(()));
+        check_write(&size(2), true, Err(Unmet::PreconditionFailed));
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 use crate::metadata::UserMetadata;
 use crate::name::ContainerName;
+use crate::settings::{Settings, SettingsChange};
 use crate::time::Timestamp;
+use crate::version::Versioning;
 
 /// What a container holds; exact, never estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Current objects: older versions and delete markers don't count.
     pub objects: u64,
+    /// What current objects and older versions store.
     pub bytes: u64,
 }
 
@@ -26,6 +30,9 @@ pub struct AccountInfo {
 pub struct NewContainer {
     pub metadata: UserMetadata,
     pub claim: Claim,
+    pub settings: SettingsChange,
+    /// `None`: as it is, off at first.
+    pub versioning: Option<Versioning>,
 }
 
 /// How much the creator needs the name in the global bucket directory.
@@ -41,14 +48,17 @@ pub enum Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
     New,
-    /// It was there; its metadata has been merged with the new (Swift's PUT on a container).
+    /// It was there; its metadata has been merged with the new, and its settings changed (Swift's PUT on a container).
     Existing,
 }
 
-/// A change of a container's metadata; items with an empty value are removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A change of a container; metadata items with an empty value are removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerChange {
     pub metadata: UserMetadata,
+    pub settings: SettingsChange,
+    /// `None`: as it is. Asking for `Off` is refused once it has been anything else.
+    pub versioning: Option<Versioning>,
 }
 
 /// A container, without what it holds.
@@ -57,6 +67,8 @@ pub struct ContainerInfo {
     pub metadata: UserMetadata,
     pub created: Timestamp,
     pub modified: Timestamp,
+    pub settings: Settings,
+    pub versioning: Versioning,
 }
 
 /// A container in the listing of its account.

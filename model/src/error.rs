@@ -5,7 +5,9 @@ use crate::content::Md5;
 use crate::metadata::MetadataError;
 use crate::name::NameError;
 use crate::object::ObjectInfo;
+use crate::time::Timestamp;
 use crate::upload::UploadError;
+use crate::version::VersionId;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -15,6 +17,8 @@ pub enum Noun {
     Account,
     Container,
     Object,
+    /// A version of an object that may have others.
+    Version,
     Upload,
 }
 
@@ -39,6 +43,12 @@ pub enum Error {
     /// `If-Match` on an object that doesn't exist.
     #[error("there is no object to match")]
     NothingToMatch,
+    /// What was asked for is a delete marker. `is_current`: it was asked for as the object, not by its id.
+    #[error("a delete marker")]
+    DeleteMarker { version: VersionId, modified: Timestamp, is_current: bool },
+    /// Versioning can't be turned off again.
+    #[error("versioning can only be suspended")]
+    VersioningStays,
     /// The reader's copy is still good.
     #[error("not modified")]
     NotModified(Box<ObjectInfo>),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::{USER_METADATA_BYTES_MAX, USER_METADATA_COUNT_MAX};
+use crate::time::Timestamp;
 
 /// The headers that the model understands, and the user's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,8 +15,16 @@ pub struct ObjectMetadata {
     pub cache_control: Option<String>,
     /// The `Expires` header, as text: it speaks to HTTP caches and removes nothing.
     pub expires: Option<String>,
+    /// When the object ends (Swift's `X-Delete-At`): from that moment on there is none.
+    pub delete_at: Option<Timestamp>,
+    /// Swift's `X-Object-Manifest`: reading gives the objects whose names begin so (`container/prefix`, decoded), in order.
+    pub dynamic_manifest: Option<String>,
     pub user: UserMetadata,
 }
+
+/// An object's tags: names and values, ascending by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(BTreeMap<String, String>);
 
 /// The user's own items (`x-amz-meta-*`, `X-Object-Meta-*`): lower-case names without that prefix, any text as value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +37,38 @@ pub enum MetadataError {
     TooLarge { bytes: usize },
     #[error("user metadata has {count} items; {USER_METADATA_COUNT_MAX} are allowed")]
     TooMany { count: usize },
+}
+
+impl ObjectMetadata {
+    /// Whether the object has ended at this moment.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.delete_at.is_some_and(|end| end <= now)
+    }
+}
+
+impl Tags {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Of two of the same name the later stays; who must refuse that looks before.
+impl FromIterator<(String, String)> for Tags {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(items: T) -> Self {
+        Self(items.into_iter().collect())
+    }
 }
 
 impl UserMetadata {

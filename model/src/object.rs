@@ -7,13 +7,16 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::body::ByteStream;
+use crate::checksum::{ChecksumCell, StoredChecksum};
 use crate::condition::Conditions;
 use crate::content::{Content, Md5};
 use crate::error::Error;
-use crate::metadata::ObjectMetadata;
+use crate::metadata::{ObjectMetadata, Tags};
 use crate::name::ObjectKey;
 use crate::range::{ByteRange, Span};
 use crate::time::Timestamp;
+use crate::upload::PartNumber;
+use crate::version::VersionId;
 
 /// An object to store.
 pub struct NewObject {
@@ -25,11 +28,33 @@ pub struct NewObject {
     /// The number of bytes that the body will have, where the caller said so; `body` holds it to that.
     pub bytes: Option<u64>,
     pub body: ByteStream,
+    pub annotations: Annotations,
+    /// The checksum that the writer's client chose, once the body has ended.
+    pub checksum: ChecksumCell,
+    /// `Some`: the body is a list of segments, and this is what reading them in order gives.
+    pub segments: Option<Content>,
+}
+
+/// What is said of an object by others than its writer, and changes without a new version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// The object's own ACL; its form is the affair of the crate `auth`.
+    pub acl: Option<Bytes>,
+    pub tags: Tags,
+}
+
+/// A change of [`Annotations`]; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnnotationsChange {
+    pub acl: Option<Bytes>,
+    pub tags: Option<Tags>,
 }
 
 /// How to read an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
+    /// `None`: the current version.
+    pub version: Option<VersionId>,
     pub conditions: Conditions,
     /// `None`: all of it.
     pub range: Option<ByteRange>,
@@ -38,9 +63,34 @@ pub struct Read {
 /// What is known of an object without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
+    /// What a reader gets; of an object made of segments, what they give together.
     pub content: Content,
     pub metadata: ObjectMetadata,
     pub modified: Timestamp,
+    /// `None`: versioning has never been on in its container.
+    pub version: Option<VersionId>,
+    pub annotations: Annotations,
+    pub checksum: Option<StoredChecksum>,
+    pub shape: Shape,
+}
+
+/// What the stored bytes of an object are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Its content.
+    #[default]
+    Plain,
+    /// A list of segments (Swift's static large object): this many bytes of it.
+    /// `get` gives the list, whole; what it stands for is put together above the store.
+    SegmentList { list_bytes: u64 },
+}
+
+/// A part of an object that was joined from parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartLayout {
+    pub number: PartNumber,
+    pub bytes: u64,
+    pub checksum: Option<StoredChecksum>,
 }
 
 /// Bytes on their way out; each has been checked against its checksum before it is here.
@@ -62,6 +112,53 @@ pub struct ObjectEntry {
     pub content: Content,
     pub content_type: Option<String>,
     pub modified: Timestamp,
+    pub version: Option<VersionId>,
+}
+
+impl NewObject {
+    /// An object with nothing said about it but this.
+    pub fn new(metadata: ObjectMetadata, conditions: Conditions, body: ByteStream) -> Self {
+        Self {
+            metadata,
+            conditions,
+            md5: None,
+            bytes: None,
+            body,
+            annotations: Annotations::default(),
+            checksum: ChecksumCell::default(),
+            segments: None,
+        }
+    }
+}
+
+impl ObjectInfo {
+    /// An object with nothing known of it but this.
+    pub fn new(content: Content, metadata: ObjectMetadata, modified: Timestamp) -> Self {
+        Self {
+            content,
+            metadata,
+            modified,
+            version: None,
+            annotations: Annotations::default(),
+            checksum: None,
+            shape: Shape::Plain,
+        }
+    }
+
+    /// How many bytes are stored for it.
+    pub fn stored_bytes(&self) -> u64 {
+        match self.shape {
+            Shape::Plain => self.content.bytes,
+            Shape::SegmentList { list_bytes } => list_bytes,
+        }
+    }
+}
+
+impl Annotations {
+    #[must_use]
+    pub fn changed(self, change: &AnnotationsChange) -> Self {
+        Self { acl: change.acl.clone().or(self.acl), tags: change.tags.clone().unwrap_or(self.tags) }
+    }
 }
 
 impl fmt::Debug for NewObject {
@@ -71,6 +168,8 @@ impl fmt::Debug for NewObject {
             .field("conditions", &self.conditions)
             .field("md5", &self.md5)
             .field("bytes", &self.bytes)
+            .field("annotations", &self.annotations)
+            .field("segments", &self.segments)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@
 //! Conveniences are built outside of the traits, so that an implementation has nothing to forget.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,12 +22,15 @@ use crate::error::Result;
 use crate::listing::{ListQuery, Page};
 use crate::metadata::{ObjectMetadata, UserMetadata};
 use crate::name::{AccountName, ContainerId, ContainerName, ObjectId};
-use crate::object::{Download, NewObject, ObjectEntry, ObjectInfo, Read};
-use crate::upload::{ChosenPart, NewPart, PartInfo, PartNumber, UploadEntry, UploadId, UploadQuery};
+use crate::object::{AnnotationsChange, Download, NewObject, ObjectEntry, ObjectInfo, PartLayout, Read};
+use crate::upload::{
+    Completion, NewPart, NewUpload, PartInfo, PartNumber, UploadEntry, UploadId, UploadInfo, UploadQuery,
+};
+use crate::version::{Deleted, VersionId, VersionPage, VersionQuery};
 
 /// Everything that a dialect may ask of storage.
-pub trait Store: ContainerStore + ObjectStore + UploadStore {}
-impl<T: ContainerStore + ObjectStore + UploadStore> Store for T {}
+pub trait Store: ContainerStore + ObjectStore + UploadStore + DocumentStore {}
+impl<T: ContainerStore + ObjectStore + UploadStore + DocumentStore> Store for T {}
 
 /// Accounts and containers.
 #[async_trait]
@@ -37,6 +41,9 @@ pub trait ContainerStore: fmt::Debug + Send + Sync + 'static {
     async fn containers(&self, account: &AccountName, query: &ListQuery) -> Result<Page<ContainerEntry>>;
     async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created>;
     async fn container(&self, id: &ContainerId) -> Result<ContainerInfo>;
+    /// The same, at most a second old: what every operation on objects looks at.
+    /// A change that was made through this very store is seen at once.
+    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>>;
     async fn usage(&self, id: &ContainerId) -> Result<Usage>;
     async fn update_container(&self, id: &ContainerId, change: ContainerChange) -> Result<()>;
     /// Removes an empty container; `Error::NotEmpty` otherwise. Open uploads don't count and are dropped with it.
@@ -51,17 +58,46 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>>;
     async fn put(&self, id: &ObjectId, new: NewObject) -> Result<ObjectInfo>;
     async fn get(&self, id: &ObjectId, read: Read) -> Result<Download>;
-    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo>;
-    /// Replaces the metadata and leaves the bytes. A `content_type` of `None` keeps the present one (Swift's POST).
+    /// `version` of `None` is the current one.
+    async fn head(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo>;
+    /// Replaces the current version's metadata and leaves the bytes; no version is made.
+    /// A `content_type` of `None` keeps the present one (Swift's POST).
     async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo>;
-    /// `Error::NotFound` where there is no object; what that means to a caller is the dialect's affair.
-    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()>;
+    /// Changes what is said of a version; neither its date nor its bytes change.
+    async fn annotate(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        change: AnnotationsChange,
+    ) -> Result<ObjectInfo>;
+    /// Without a version: removes the object, or where versioning is or was on puts a delete marker on top,
+    /// also where there is no object. With one: removes that version for good;
+    /// if it was the current one, the one before is current from then on, in the same step.
+    ///
+    /// `Error::NotFound` where there is nothing to remove; what that means to a caller is the dialect's affair.
+    /// Conditions are evaluated on the version that is named, or on the current one.
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted>;
+    /// All versions and delete markers, the current ones among them.
+    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage>;
+    /// The parts that the object was joined from, in order; none if it wasn't.
+    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>>;
 }
 
 /// Multipart uploads.
 #[async_trait]
 pub trait UploadStore: fmt::Debug + Send + Sync + 'static {
-    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId>;
+    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId>;
+    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo>;
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo>;
     /// Parts in ascending order after `after`, at most `limit`, and whether there are more.
     async fn parts(
@@ -79,10 +115,50 @@ pub trait UploadStore: fmt::Debug + Send + Sync + 'static {
         &self,
         id: &ObjectId,
         upload: UploadId,
-        parts: &[ChosenPart],
-        conditions: &Conditions,
+        completion: Completion,
     ) -> Result<ObjectInfo>;
     async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()>;
+}
+
+/// Documents of the cluster itself, such as its users: few, small, and changed seldom.
+#[async_trait]
+pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
+    /// The latest document, linearizable as objects are.
+    async fn document(&self, kind: DocumentKind, key: &[u8]) -> Result<Option<Bytes>>;
+    /// `Error::PreconditionFailed` if what is there isn't what `expect` says; nothing is changed then.
+    async fn put_document(
+        &self,
+        kind: DocumentKind,
+        key: &[u8],
+        document: Bytes,
+        expect: Expect,
+    ) -> Result<()>;
+    /// `Error::PreconditionFailed` as above. Removing what isn't there is no error where that was expected.
+    async fn remove_document(&self, kind: DocumentKind, key: &[u8], expect: Expect) -> Result<()>;
+    /// Keys and documents of a kind after `after`, in the order of the keys' bytes, at most `limit`,
+    /// and whether there are more.
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        after: Option<Bytes>,
+        limit: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool)>;
+}
+
+/// What a document of the cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentKind {
+    /// A user; see the crate `auth`.
+    User,
+}
+
+/// What must be there for a document to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Anything,
+    Nothing,
+    /// Exactly this document.
+    Document(Bytes),
 }
 
 /// A body that is already there whole; for tests and for small bodies.

@@ -5,9 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::body::ByteStream;
-use crate::content::Md5;
+use crate::checksum::{self, ChecksumCell, ChecksumPlan, StoredChecksum};
+use crate::condition::Conditions;
+use crate::content::{Content, Md5};
 use crate::limits::{PART_BYTES_MIN, PART_NUMBER_MAX};
+use crate::metadata::ObjectMetadata;
 use crate::name::ObjectKey;
+use crate::object::{Annotations, PartLayout};
 use crate::time::Timestamp;
 
 /// Identifies one upload; unguessable.
@@ -24,15 +28,45 @@ pub struct NewPart {
     pub md5: Option<Md5>,
     pub bytes: Option<u64>,
     pub body: ByteStream,
+    /// The checksum that the part's sender chose, once the body has ended.
+    pub checksum: ChecksumCell,
+}
+
+/// An upload to begin: what the object will be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewUpload {
+    pub metadata: ObjectMetadata,
+    pub annotations: Annotations,
+    pub checksum: Option<ChecksumPlan>,
+}
+
+/// An open upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadInfo {
+    pub new: NewUpload,
+    pub initiated: Timestamp,
+}
+
+/// How to complete an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    pub parts: Vec<ChosenPart>,
+    /// Evaluated at commit, on the true predecessor.
+    pub conditions: Conditions,
+    /// How many bytes the object must have (`x-amz-mp-object-size`).
+    pub bytes: Option<u64>,
+    /// The checksum that the object must have.
+    pub checksum: Option<StoredChecksum>,
 }
 
 /// A stored part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartInfo {
     pub number: PartNumber,
     pub bytes: u64,
     pub md5: Md5,
     pub modified: Timestamp,
+    pub checksum: Option<StoredChecksum>,
 }
 
 /// A part as the caller names it on completion.
@@ -41,6 +75,8 @@ pub struct ChosenPart {
     pub number: PartNumber,
     /// Without quotes.
     pub etag: String,
+    /// The checksum that the caller believes it to have; compared where given.
+    pub checksum: Option<StoredChecksum>,
 }
 
 /// Which uploads of a container to list, by key and then by id.
@@ -71,6 +107,40 @@ pub enum UploadError {
     PartTooSmall { number: PartNumber, bytes: u64 },
     #[error("no parts were named")]
     NoParts,
+    #[error("the parts have {bytes} bytes together, not {expected}")]
+    WrongSize { bytes: u64, expected: u64 },
+    /// The parts' checksums don't give the object's, or some have none of the kind that was announced.
+    #[error("the checksum of the joined parts isn't the one that was given")]
+    WrongChecksum,
+}
+
+/// What joining an upload's parts makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub parts: Vec<PartInfo>,
+    pub content: Content,
+    pub checksum: Option<StoredChecksum>,
+}
+
+/// The object that `completion` makes of the stored parts, if everything is as the caller thinks it is.
+/// `plan` is what the upload said about checksums when it was begun.
+pub fn join(
+    completion: &Completion,
+    plan: Option<ChecksumPlan>,
+    stored: impl Fn(PartNumber) -> Option<PartInfo>,
+) -> Result<Joined, UploadError> {
+    let parts = choose(&completion.parts, stored)?;
+    let content = Content::joined(&parts.iter().map(|part| (part.bytes, part.md5)).collect::<Vec<_>>());
+    if let Some(expected) = completion.bytes.filter(|expected| *expected != content.bytes) {
+        return Err(UploadError::WrongSize { bytes: content.bytes, expected });
+    }
+    let checksums: Vec<_> = parts.iter().map(|part| (part.bytes, part.checksum.as_ref())).collect();
+    let checksum = plan.and_then(|plan| checksum::joined(plan, &checksums));
+    // A part without a checksum is no reason to lose the object, unless somebody relies on the whole's.
+    if completion.checksum.is_some() && completion.checksum != checksum {
+        return Err(UploadError::WrongChecksum);
+    }
+    Ok(Joined { parts, content, checksum })
 }
 
 /// The parts that `chosen` names, if they are what the caller thinks they are: in ascending order,
@@ -84,13 +154,23 @@ pub fn choose(
         return Err(UploadError::InvalidPartOrder);
     }
     let find = |part: &ChosenPart| {
-        let is_meant = |stored: &PartInfo| Md5::from_hex(&part.etag) == Some(stored.md5);
+        let is_meant = |stored: &PartInfo| {
+            Md5::from_hex(&part.etag) == Some(stored.md5)
+                && (part.checksum.is_none() || part.checksum == stored.checksum)
+        };
         stored(part.number).filter(is_meant).ok_or(UploadError::InvalidPart(part.number))
     };
     let found = chosen.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     match found.iter().find(|part| part.number != last && part.bytes < PART_BYTES_MIN) {
         Some(small) => Err(UploadError::PartTooSmall { number: small.number, bytes: small.bytes }),
         None => Ok(found),
+    }
+}
+
+impl PartInfo {
+    /// The part as a piece of the object that it was joined to.
+    pub fn layout(&self) -> PartLayout {
+        PartLayout { number: self.number, bytes: self.bytes, checksum: self.checksum.clone() }
     }
 }
 
@@ -139,14 +219,15 @@ mod tests {
 
     fn stored(number: PartNumber) -> Option<PartInfo> {
         let bytes = if number.get() == 2 { PART_BYTES_MIN - 1 } else { PART_BYTES_MIN };
-        let info = PartInfo { number, bytes, md5: Md5::of(b""), modified: Timestamp::from_micros(0) };
+        let modified = Timestamp::from_micros(0);
+        let info = PartInfo { number, bytes, md5: Md5::of(b""), modified, checksum: None };
         (number.get() <= 3).then_some(info)
     }
 
     #[track_caller]
     fn check(numbers: &[u16], etag: &str, expected: Result<usize, UploadError>) {
         let number = |number: &u16| PartNumber::new(*number).unwrap();
-        let part = |part: &u16| ChosenPart { number: number(part), etag: etag.to_owned() };
+        let part = |part: &u16| ChosenPart { number: number(part), etag: etag.to_owned(), checksum: None };
         let chosen: Vec<_> = numbers.iter().map(part).collect();
         assert_eq!(choose(&chosen, stored).map(|parts| parts.len()), expected);
     }

@@ -4,10 +4,13 @@
 
 mod body;
 mod containers;
+mod documents;
+mod history;
 mod listing;
 mod objects;
 mod state;
 mod uploads;
+mod versions;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

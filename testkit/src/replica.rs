@@ -16,6 +16,7 @@ mod blobs;
 mod device;
 mod faults;
 mod rows;
+mod survey;
 mod upkeep;
 
 use std::fmt;
@@ -24,10 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use martlet_model::Clock;
 use martlet_protocol::{
-    Accept, BlobFact, BlobId, BlobWriter, BlockStream, Garbage, ListRows, NewBlob, Prepare, Promise,
-    ReadBlob, ReadRow, Replica, ReplicaError, RowPage, RowReply, SealToken, TableCounters, TableId,
-    Tombstone,
+    Accept, BlobFact, BlobId, BlobStanding, BlobWriter, BlockStream, Garbage, HeldBlob, InspectBlobs,
+    ListRows, ListTables, NewBlob, Prepare, Promise, ReadBlob, ReadRow, Replica, ReplicaError, RowPage,
+    RowReply, SealToken, Survey, SurveyPage, TableCounters, TableId, TablePage, Tombstone,
 };
+use martlet_ring::Partition;
 use tokio::time::sleep;
 
 use device::Device;
@@ -187,6 +189,31 @@ impl Replica for MemoryReplica {
 
     async fn forget(&self, tombstones: Vec<Tombstone>) -> Result<(), ReplicaError> {
         self.change(|device| tombstones.iter().for_each(|tombstone| device.forget(tombstone))).await
+    }
+
+    async fn digests(&self, partitions: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
+        self.serve(|device| Ok(device.digests(&partitions))).await
+    }
+
+    async fn tables(&self, request: ListTables) -> Result<TablePage, ReplicaError> {
+        self.serve(|device| Ok(device.tables(&request))).await
+    }
+
+    async fn survey(&self, request: Survey) -> Result<SurveyPage, ReplicaError> {
+        self.serve(|device| Ok(device.survey(&request))).await
+    }
+
+    async fn inspect(&self, request: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
+        self.serve(|device| Ok(device.inspect(&request))).await
+    }
+
+    async fn held(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
+        self.serve(|device| Ok(device.held(after, limit))).await
+    }
+
+    async fn restage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        let replica = self.clone();
+        self.serve(|device| device.restage(blob, replica)).await
     }
 }
 

@@ -19,7 +19,7 @@ use crate::row::{Access, Verdict};
 /// Takes the body, and commits. The commit goes on when the caller leaves.
 pub(super) async fn put(shared: &Arc<Shared>, id: &ObjectId, new: NewObject) -> Result<ObjectInfo> {
     let access = access(shared, id).await?;
-    let NewObject { metadata, conditions, md5, bytes, body } = new;
+    let NewObject { metadata, conditions, md5, bytes, body, .. } = new;
     let incoming = Incoming { body, bytes, md5 };
     let received = receive(shared, incoming, Home::WithRow(access.row.clone())).await?;
     let worker = shared.clone();
@@ -50,7 +50,7 @@ async fn commit(
         if let Data::Staged(staged) = &mut received.data {
             staged.commit();
         }
-        let info = ObjectInfo { content, metadata: metadata.clone(), modified };
+        let info = ObjectInfo::new(content, metadata.clone(), modified);
         let row = ObjectRow { info: info.clone(), origin: None, blobs: blobs.clone() };
         Verdict::Write { value: row.into_value(), answer: info }
     };
@@ -103,11 +103,8 @@ pub(crate) fn check_write(present: Option<ListedObject>, conditions: &Conditions
     if conditions.is_none() {
         return Ok(());
     }
-    let present = present.map(|present| ObjectInfo {
-        content: present.content,
-        metadata: ObjectMetadata::default(),
-        modified: present.modified,
-    });
+    let present =
+        present.map(|present| ObjectInfo::new(present.content, ObjectMetadata::default(), present.modified));
     conditions.check_write(present.as_ref()).map_err(|unmet| match unmet {
         Unmet::NothingToMatch => Error::NothingToMatch,
         Unmet::PreconditionFailed | Unmet::NotModified => Error::PreconditionFailed,

@@ -37,6 +37,8 @@ fn metadata() -> ObjectMetadata {
         content_language: Some("de".to_owned()),
         cache_control: Some("no-store".to_owned()),
         expires: Some("0".to_owned()),
+        delete_at: None,
+        dynamic_manifest: None,
         user: user(),
     }
 }
@@ -115,7 +117,7 @@ fn container() {
 #[test]
 fn object_of_one_body() {
     let content = Content { bytes: 300, digest: Digest::Whole(Md5([0xee; 16])) };
-    let info = ObjectInfo { content, metadata: metadata(), modified: MODIFIED };
+    let info = ObjectInfo::new(content, metadata(), MODIFIED);
     let row = ObjectRow { info, origin: None, blobs: vec![blob()] };
     let bytes = parts_of(&row.clone().into_value());
     check(
@@ -129,11 +131,8 @@ fn object_of_one_body() {
 #[test]
 fn object_of_parts() {
     let digest = Digest::Parts { of_binary: Md5([1; 16]), of_hex: Md5([2; 16]), count: 2 };
-    let info = ObjectInfo {
-        content: Content { bytes: 6_000_000, digest },
-        metadata: ObjectMetadata::default(),
-        modified: MODIFIED,
-    };
+    let content = Content { bytes: 6_000_000, digest };
+    let info = ObjectInfo::new(content, ObjectMetadata::default(), MODIFIED);
     let origin =
         Some(Origin { upload: UploadId([0xff; 16]), parts: vec![(1, 5_242_880), (10_000, 757_120)] });
     let row = ObjectRow { info, origin, blobs: Vec::new() };
@@ -170,7 +169,7 @@ fn upload() {
 #[test]
 fn part() {
     let number = PartNumber::new(258).unwrap();
-    let info = PartInfo { number, bytes: 300, md5: Md5([0xee; 16]), modified: MODIFIED };
+    let info = PartInfo { number, bytes: 300, md5: Md5([0xee; 16]), modified: MODIFIED, checksum: None };
     let row = PartRow { info, blobs: vec![blob()] };
     let bytes = parts_of(&row.to_value());
     check(

@@ -39,6 +39,8 @@ impl<'a> MetadataTwin<'a> {
             content_language,
             cache_control,
             expires,
+            delete_at: _,
+            dynamic_manifest: _,
             user,
         } = metadata;
         Self {
@@ -60,6 +62,8 @@ impl<'a> MetadataTwin<'a> {
             content_language: owned(self.content_language),
             cache_control: owned(self.cache_control),
             expires: owned(self.expires),
+            delete_at: None,
+            dynamic_manifest: None,
             user: user_metadata(&self.user)?,
         })
     }

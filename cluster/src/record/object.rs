@@ -79,11 +79,8 @@ impl ObjectRow {
         let record: RecordTwin<'_> = decode("object", live.record)?;
         let origin =
             record.origin.map(|origin| Origin { upload: UploadId(origin.upload), parts: origin.parts });
-        let info = ObjectInfo {
-            content: entry.content(),
-            metadata: record.metadata.metadata(entry.content_type)?,
-            modified: Timestamp::from_micros(entry.modified_micros),
-        };
+        let metadata = record.metadata.metadata(entry.content_type)?;
+        let info = ObjectInfo::new(entry.content(), metadata, Timestamp::from_micros(entry.modified_micros));
         Ok(Self { info, origin, blobs: live.blobs.to_vec() })
     }
 }

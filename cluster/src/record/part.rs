@@ -44,6 +44,7 @@ impl PartRow {
             bytes: twin.bytes,
             md5: Md5(twin.md5),
             modified: Timestamp::from_micros(twin.modified_micros),
+            checksum: None,
         };
         Ok(Self { info, blobs: twin.blobs.iter().map(BlobRef::from).collect() })
     }

@@ -69,7 +69,7 @@ async fn join(
     let devices = parts_devices(shared, row.parts);
     seal::seal_one(shared, &devices, row.parts, token, row.seal.lifted()).await?;
     let stored = part::all(shared, row.parts, token, chosen.len()).await?;
-    let parts = choose(chosen, |number| stored.get(&number).map(|part| part.info))?;
+    let parts = choose(chosen, |number| stored.get(&number).map(|part| part.info.clone()))?;
     let content = Content::joined(&parts.iter().map(|part| (part.bytes, part.md5)).collect::<Vec<_>>());
     if content.bytes > OBJECT_BYTES_MAX {
         return Err(Error::TooLarge);
@@ -97,7 +97,7 @@ async fn join(
             return Verdict::Leave(Err(error));
         }
         let modified = shared.now().not_before(previous);
-        let info = ObjectInfo { content, metadata: row.metadata.clone(), modified };
+        let info = ObjectInfo::new(content, row.metadata.clone(), modified);
         let value = ObjectRow { info: info.clone(), origin: Some(origin.clone()), blobs: blobs.clone() };
         Verdict::Write { value: value.into_value(), answer: info }
     };
@@ -109,9 +109,9 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use martlet_model::limits::{PART_BYTES_MIN, PART_NUMBER_MAX};
-    use martlet_model::{Md5, ObjectMetadata, ObjectStore, PartInfo, PartNumber, UploadStore};
+    use martlet_model::{Md5, NewUpload, ObjectStore, PartInfo, PartNumber, UploadStore};
     use martlet_protocol::{BlobId, Checksum};
-    use martlet_testkit::conformance::steps::{chosen as name, create, object, unconditional};
+    use martlet_testkit::conformance::steps::{chosen as name, completion, create, object, unconditional};
 
     use super::*;
     use crate::record::part::{PartRow, row_key};
@@ -121,12 +121,18 @@ mod tests {
 
     /// Writes the rows of parts that are too many and too large to be sent in a test.
     async fn stored_part(shared: &Arc<Shared>, row: &UploadRow, number: PartNumber) -> PartInfo {
-        let info = PartInfo { number, bytes: PART_BYTES_MIN, md5: Md5::of(b""), modified: shared.now() };
+        let info = PartInfo {
+            number,
+            bytes: PART_BYTES_MIN,
+            md5: Md5::of(b""),
+            modified: shared.now(),
+            checksum: None,
+        };
         let id = BlobId(u128::from(number.get()).to_be_bytes());
         let blob = BlobRef { id, hash: shared.hash_blob(id), bytes: PART_BYTES_MIN, checksum: Checksum(0) };
-        let value = PartRow { info, blobs: vec![blob] }.to_value();
+        let value = PartRow { info: info.clone(), blobs: vec![blob] }.to_value();
         let access = Access::open(shared, row.parts, row_key(number));
-        let decide = |_: Option<&RowState>| Verdict::Write { value: value.clone(), answer: info };
+        let decide = |_: Option<&RowState>| Verdict::Write { value: value.clone(), answer: info.clone() };
         change(shared, &access, None, decide).await.unwrap()
     }
 
@@ -134,7 +140,7 @@ mod tests {
     async fn ten_thousand_parts_are_joined_in_a_second() {
         let store = cluster();
         let key = object(&create(&store, "many").await, "key");
-        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+        let upload = store.begin_upload(&key, NewUpload::default()).await.unwrap();
         let shared = &store.shared;
         let place = Place::find(shared, &key, upload).await.unwrap();
         let row = find_open(shared, &place).await.unwrap();
@@ -143,17 +149,17 @@ mod tests {
             parts.push(name(&stored_part(shared, &row, number).await));
         }
         let started = Instant::now();
-        let info = store.complete_upload(&key, upload, &parts, &unconditional()).await.unwrap();
+        let info = store.complete_upload(&key, upload, completion(&parts, &unconditional())).await.unwrap();
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
         assert_eq!(info.content.bytes, PART_BYTES_MIN * u64::from(PART_NUMBER_MAX));
-        assert_eq!(store.head(&key, &unconditional()).await.unwrap(), info);
+        assert_eq!(store.head(&key, None, &unconditional()).await.unwrap(), info);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_completion_that_died_is_taken_over() {
         let store = cluster();
         let key = object(&create(&store, "died").await, "key");
-        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+        let upload = store.begin_upload(&key, NewUpload::default()).await.unwrap();
         let shared = &store.shared;
         let place = Place::find(shared, &key, upload).await.unwrap();
         let row = find_open(shared, &place).await.unwrap();
@@ -162,9 +168,9 @@ mod tests {
         let (row, token) = end::mark(shared, &place).await.unwrap();
         seal::seal_one(shared, &parts_devices(shared, row.parts), row.parts, token, &[]).await.unwrap();
         let parts = [part];
-        let info = store.complete_upload(&key, upload, &parts, &unconditional()).await.unwrap();
-        assert_eq!(store.head(&key, &unconditional()).await.unwrap(), info);
-        let again = store.complete_upload(&key, upload, &parts, &unconditional()).await.unwrap();
+        let info = store.complete_upload(&key, upload, completion(&parts, &unconditional())).await.unwrap();
+        assert_eq!(store.head(&key, None, &unconditional()).await.unwrap(), info);
+        let again = store.complete_upload(&key, upload, completion(&parts, &unconditional())).await.unwrap();
         assert_eq!(again, info);
     }
 
@@ -172,7 +178,7 @@ mod tests {
     async fn a_completion_that_died_after_its_commit_is_ended() {
         let store = cluster();
         let key = object(&create(&store, "died-late").await, "key");
-        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+        let upload = store.begin_upload(&key, NewUpload::default()).await.unwrap();
         let shared = &store.shared;
         let place = Place::find(shared, &key, upload).await.unwrap();
         let row = find_open(shared, &place).await.unwrap();
@@ -181,6 +187,6 @@ mod tests {
         let info = join(shared, &place, &row, token, (&[part], &unconditional())).await.unwrap();
         let ended = store.abort_upload(&key, upload).await;
         assert!(matches!(ended, Err(Error::NotFound(Noun::Upload))), "{ended:?}");
-        assert_eq!(store.head(&key, &unconditional()).await.unwrap(), info);
+        assert_eq!(store.head(&key, None, &unconditional()).await.unwrap(), info);
     }
 }

@@ -58,8 +58,9 @@ async fn commit(
         if let Data::Staged(staged) = &mut received.data {
             staged.commit();
         }
-        let info = PartInfo { number, bytes, md5, modified: shared.now().not_before(previous) };
-        let row = PartRow { info, blobs: blobs.clone() };
+        let info =
+            PartInfo { number, bytes, md5, modified: shared.now().not_before(previous), checksum: None };
+        let row = PartRow { info: info.clone(), blobs: blobs.clone() };
         Verdict::Write { value: row.to_value(), answer: info }
     };
     change(shared, access, None, decide).await

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use martlet_model::{
-    ContainerStore, Error, ListQuery, Noun, ObjectMetadata, ObjectStore, Read, Timestamp, UploadStore, Usage,
+    ContainerStore, Error, ListQuery, NewUpload, Noun, ObjectMetadata, ObjectStore, Read, Timestamp,
+    UploadStore, Usage,
 };
 use martlet_testkit::conformance::steps::{
     assert_missing, create, delete, get, if_absent, keys, new_object, noise, object, put, read, shown,
@@ -114,7 +115,8 @@ async fn bytes_that_are_not_the_rows_are_never_sent_to_the_end() {
         for replica in &cluster.replicas {
             replica.blob_ids().into_iter().for_each(|blob| replica.forge_blob(blob));
         }
-        let download = cluster.store.get(&key, Read { conditions: unconditional(), range: None }).await;
+        let download =
+            cluster.store.get(&key, Read { version: None, conditions: unconditional(), range: None }).await;
         let body: Result<Vec<Bytes>, _> = download.unwrap().body.try_collect().await;
         assert!(matches!(body, Err(Error::Damaged(_))), "{bytes} bytes");
     }
@@ -199,7 +201,7 @@ async fn a_proxy_that_missed_a_containers_end_loses_no_write() {
     assert_missing(read(&other, &key, None).await, Noun::Object);
     one.delete_container(&id).await.unwrap();
     assert_missing(other.put(&key, new_object("x", unconditional())).await, Noun::Container);
-    let upload = other.begin_upload(&key, ObjectMetadata::default()).await;
+    let upload = other.begin_upload(&key, NewUpload::default()).await;
     assert_missing(upload, Noun::Container);
     create(one, "ended").await;
     put(&other, &key, "in the new one").await;

@@ -6,7 +6,7 @@ use martlet_cluster::workers::{
     Round, Stagers, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans,
 };
 use martlet_cluster::{ClusterStore, ORPHAN_AGE_MIN};
-use martlet_model::{ContainerStore, Error, Noun, ObjectMetadata, ObjectStore, UploadStore};
+use martlet_model::{ContainerStore, Error, NewUpload, Noun, ObjectMetadata, ObjectStore, UploadStore};
 use martlet_protocol::{
     Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, NewBlob, ReadRow, Replica, RowKey, RowReply,
     RowValue, TableId, TableKind, Want,
@@ -14,7 +14,7 @@ use martlet_protocol::{
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::DeviceId;
 use martlet_testkit::conformance::steps::{
-    chosen, create, delete, get, noise, object, put, put_part, read, unconditional,
+    chosen, completion, create, delete, get, noise, object, put, put_part, read, unconditional,
 };
 use martlet_testkit::{Faults, Reach};
 
@@ -230,7 +230,7 @@ async fn an_aborted_upload_gives_its_space_back() {
     let cluster = Cluster::new(SMALL);
     let id = create(&cluster.store, "aborted").await;
     let key = object(&id, "key");
-    let upload = cluster.store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+    let upload = cluster.store.begin_upload(&key, NewUpload::default()).await.unwrap();
     put_part(&cluster.store, &key, upload, 1, noise(1, 100_000)).await;
     put_part(&cluster.store, &key, upload, 2, noise(2, 100)).await;
     cluster.store.abort_upload(&key, upload).await.unwrap();
@@ -246,11 +246,15 @@ async fn a_completed_upload_keeps_what_its_object_is_made_of() {
     let cluster = Cluster::new(SMALL);
     let id = create(&cluster.store, "completed").await;
     let key = object(&id, "key");
-    let upload = cluster.store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+    let upload = cluster.store.begin_upload(&key, NewUpload::default()).await.unwrap();
     put_part(&cluster.store, &key, upload, 1, noise(9, 70_000)).await;
     let part = put_part(&cluster.store, &key, upload, 1, noise(1, 100_000)).await;
     put_part(&cluster.store, &key, upload, 2, noise(2, 100)).await;
-    cluster.store.complete_upload(&key, upload, &[chosen(&part)], &unconditional()).await.unwrap();
+    cluster
+        .store
+        .complete_upload(&key, upload, completion(&[chosen(&part)], &unconditional()))
+        .await
+        .unwrap();
     settled(&cluster.store).await;
     for _ in 0..3 {
         rounds(&cluster).await;
@@ -269,7 +273,7 @@ async fn a_deleted_container_takes_its_uploads_along() {
     let cluster = Cluster::new(SMALL);
     let id = create(&cluster.store, "dropped").await;
     let key = object(&id, "key");
-    let upload = cluster.store.begin_upload(&key, ObjectMetadata::default()).await.unwrap();
+    let upload = cluster.store.begin_upload(&key, NewUpload::default()).await.unwrap();
     put_part(&cluster.store, &key, upload, 1, noise(1, 1000)).await;
     cluster.store.delete_container(&id).await.unwrap();
     for _ in 0..3 {

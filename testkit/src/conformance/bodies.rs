@@ -1,9 +1,7 @@
 //! Bodies that aren't what they should be: nothing is stored, and what was there stays.
 
 use bytes::Bytes;
-use martlet_model::{
-    BodyError, ByteStream, Error, Md5, NewObject, NewPart, ObjectMetadata, Result, Store, Usage,
-};
+use martlet_model::{BodyError, ByteStream, Error, Md5, NewObject, NewPart, NewUpload, Result, Store, Usage};
 
 use super::steps::{
     assert_missing, broken, chunked, create, get, keys, new_object, new_part, noise, object, put,
@@ -29,7 +27,7 @@ pub async fn a_broken_body_stores_nothing(store: &dyn Store) {
         let body = broken(&noise(1, bytes), BodyError::Sha256Mismatch);
         let refused = store.put(&key, NewObject { body, ..new_object("", unconditional()) }).await;
         assert!(matches!(refused, Err(Error::Body(_))), "{refused:?}");
-        assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+        assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     }
     assert_eq!(keys(store, &id).await, Vec::<Bytes>::new());
     assert_eq!(store.usage(&id).await.expect("there"), Usage::default());
@@ -49,7 +47,7 @@ pub async fn a_broken_body_leaves_the_old_version(store: &dyn Store) {
         assert!(matches!(refused, Err(Error::Body(BodyError::Disconnected))), "{refused:?}");
     }
     assert_eq!(get(store, &key).await, "old");
-    assert_eq!(store.head(&key, &unconditional()).await.expect("there"), before);
+    assert_eq!(store.head(&key, None, &unconditional()).await.expect("there"), before);
     assert_eq!(store.usage(&id).await.expect("there"), Usage { objects: 1, bytes: 3 });
 }
 
@@ -67,7 +65,7 @@ pub async fn a_wrong_md5_stores_nothing(store: &dyn Store) {
             }
             other => panic!("{other:?}"),
         }
-        assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+        assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     }
 }
 
@@ -80,7 +78,7 @@ pub async fn a_body_of_another_length_stores_nothing(store: &dyn Store) {
             let new = NewObject { body, bytes: Some(declared), ..new_object("", unconditional()) };
             let refused = store.put(&key, new).await;
             assert!(matches!(refused, Err(Error::Body(_))), "{bytes} for {declared}: {refused:?}");
-            assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+            assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
         }
     }
 }
@@ -88,7 +86,7 @@ pub async fn a_body_of_another_length_stores_nothing(store: &dyn Store) {
 pub async fn a_broken_part_is_no_part(store: &dyn Store) {
     let id = create(store, "broken-part").await;
     let key = object(&id, "key");
-    let upload = store.begin_upload(&key, ObjectMetadata::default()).await.expect("begun");
+    let upload = store.begin_upload(&key, NewUpload::default()).await.expect("begun");
     for bytes in SIZES {
         let body: ByteStream = broken(&noise(1, bytes), BodyError::Disconnected);
         let refused = store.put_part(&key, upload, NewPart { body, ..new_part(1, "") }).await;

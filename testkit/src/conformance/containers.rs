@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use martlet_model::{
     AccountName, Claim, ContainerChange, ContainerEntry, ContainerId, Created, Error, ListEntry, ListQuery,
-    NewContainer, Noun, ObjectMetadata, Read, Store, UploadId, UploadQuery, Usage,
+    NewContainer, NewUpload, Noun, ObjectMetadata, Read, Store, UploadId, UploadQuery, Usage,
 };
 
 use super::steps::{
-    account, assert_missing, chosen, container, container_name, create, delete, get, keys, new_container,
-    new_object, new_part, object, put, put_part, unconditional, user_metadata,
+    account, assert_missing, chosen, completion, container, container_name, create, delete, get, keys,
+    new_container, new_object, new_part, object, put, put_part, unconditional, user_metadata,
 };
 
 pub async fn all(store: &dyn Store) {
@@ -28,7 +28,8 @@ pub async fn all(store: &dyn Store) {
 pub async fn a_container_is_there_once_it_was_created(store: &dyn Store) {
     let id = container("created");
     assert_missing(store.container(&id).await, Noun::Container);
-    let new = NewContainer { metadata: user_metadata(&[("colour", "blue")]), claim: Claim::Required };
+    let new =
+        NewContainer { metadata: user_metadata(&[("colour", "blue")]), ..new_container(Claim::Required) };
     assert_eq!(store.create_container(&id, new).await.expect("made"), Created::New);
     let info = store.container(&id).await.expect("there");
     assert_eq!(info.metadata, user_metadata(&[("colour", "blue")]));
@@ -40,9 +41,9 @@ pub async fn creating_again_merges_the_metadata(store: &dyn Store) {
     let id = create(store, "created-again").await;
     let before = store.container(&id).await.expect("there");
     put(store, &object(&id, "kept"), "x").await;
-    let new = NewContainer { metadata: user_metadata(&[("a", "1")]), claim: Claim::IfFree };
+    let new = NewContainer { metadata: user_metadata(&[("a", "1")]), ..new_container(Claim::IfFree) };
     assert_eq!(store.create_container(&id, new).await.expect("merged"), Created::Existing);
-    let new = NewContainer { metadata: user_metadata(&[("b", "2")]), claim: Claim::Required };
+    let new = NewContainer { metadata: user_metadata(&[("b", "2")]), ..new_container(Claim::Required) };
     assert_eq!(store.create_container(&id, new).await.expect("merged"), Created::Existing);
     let after = store.container(&id).await.expect("there");
     assert_eq!(after.metadata, user_metadata(&[("a", "1"), ("b", "2")]));
@@ -52,7 +53,10 @@ pub async fn creating_again_merges_the_metadata(store: &dyn Store) {
 
 pub async fn a_change_adds_replaces_and_removes_metadata(store: &dyn Store) {
     let id = create(store, "changed").await;
-    let change = |items: &[(&str, &str)]| ContainerChange { metadata: user_metadata(items) };
+    let change = |items: &[(&str, &str)]| ContainerChange {
+        metadata: user_metadata(items),
+        ..ContainerChange::default()
+    };
     store.update_container(&id, change(&[("a", "1"), ("b", "2")])).await.expect("changed");
     let first = store.container(&id).await.expect("there");
     store.update_container(&id, change(&[("a", ""), ("b", "3")])).await.expect("changed");
@@ -65,9 +69,9 @@ pub async fn a_change_adds_replaces_and_removes_metadata(store: &dyn Store) {
 pub async fn without_its_container_nothing_is_found(store: &dyn Store) {
     let id = container("absent");
     let (key, upload) = (object(&id, "key"), UploadId([1; 16]));
-    let read = Read { conditions: unconditional(), range: None };
+    let read = Read { version: None, conditions: unconditional(), range: None };
     let uploads = UploadQuery { prefix: Bytes::new(), after: None, limit: 1 };
-    let change = ContainerChange { metadata: user_metadata(&[]) };
+    let change = ContainerChange { metadata: user_metadata(&[]), ..ContainerChange::default() };
     assert_missing(store.container(&id).await, Noun::Container);
     assert_missing(store.usage(&id).await, Noun::Container);
     assert_missing(store.update_container(&id, change).await, Noun::Container);
@@ -75,14 +79,17 @@ pub async fn without_its_container_nothing_is_found(store: &dyn Store) {
     assert_missing(store.list(&id, &ListQuery::all(1)).await, Noun::Container);
     assert_missing(store.put(&key, new_object("x", unconditional())).await, Noun::Container);
     assert_missing(store.get(&key, read).await, Noun::Container);
-    assert_missing(store.head(&key, &unconditional()).await, Noun::Container);
+    assert_missing(store.head(&key, None, &unconditional()).await, Noun::Container);
     assert_missing(store.set_metadata(&key, ObjectMetadata::default()).await, Noun::Container);
-    assert_missing(store.delete(&key, &unconditional()).await, Noun::Container);
-    assert_missing(store.begin_upload(&key, ObjectMetadata::default()).await, Noun::Container);
+    assert_missing(store.delete(&key, None, &unconditional()).await, Noun::Container);
+    assert_missing(store.begin_upload(&key, NewUpload::default()).await, Noun::Container);
     assert_missing(store.put_part(&key, upload, new_part(1, "x")).await, Noun::Container);
     assert_missing(store.parts(&key, upload, None, 1).await, Noun::Container);
     assert_missing(store.uploads(&id, &uploads).await, Noun::Container);
-    assert_missing(store.complete_upload(&key, upload, &[], &unconditional()).await, Noun::Container);
+    assert_missing(
+        store.complete_upload(&key, upload, completion(&[], &unconditional())).await,
+        Noun::Container,
+    );
     assert_missing(store.abort_upload(&key, upload).await, Noun::Container);
 }
 
@@ -131,17 +138,17 @@ pub async fn a_container_that_holds_objects_stays(store: &dyn Store) {
 pub async fn a_container_made_again_is_empty(store: &dyn Store) {
     let id = create(store, "phoenix").await;
     let key = object(&id, "key");
-    let upload = store.begin_upload(&key, ObjectMetadata::default()).await.expect("begun");
+    let upload = store.begin_upload(&key, NewUpload::default()).await.expect("begun");
     let part = put_part(store, &key, upload, 1, "part").await;
     store.delete_container(&id).await.expect("uploads don't hold it");
     create(store, "phoenix").await;
     assert_missing(store.parts(&key, upload, None, 1).await, Noun::Upload);
     assert_missing(store.put_part(&key, upload, new_part(2, "x")).await, Noun::Upload);
-    let completed = store.complete_upload(&key, upload, &[chosen(&part)], &unconditional()).await;
+    let completed = store.complete_upload(&key, upload, completion(&[chosen(&part)], &unconditional())).await;
     assert_missing(completed, Noun::Upload);
     let query = UploadQuery { prefix: Bytes::new(), after: None, limit: 10 };
     assert_eq!(store.uploads(&id, &query).await.expect("listed"), (vec![], false));
-    assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+    assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     assert_eq!(keys(store, &id).await, Vec::<Bytes>::new());
 }
 
@@ -180,7 +187,7 @@ pub async fn a_bucket_name_belongs_to_its_first_creator(store: &dyn Store) {
     store.create_container(&rival, new_container(Claim::IfFree)).await.expect("made");
     assert_eq!(store.bucket_owner(&name).await.expect("asked"), Some(first));
     put(store, &object(&rival, "key"), "theirs").await;
-    assert_missing(store.head(&object(&id, "key"), &unconditional()).await, Noun::Object);
+    assert_missing(store.head(&object(&id, "key"), None, &unconditional()).await, Noun::Object);
 }
 
 pub async fn a_bucket_name_is_free_again_after_its_owner_let_go(store: &dyn Store) {

@@ -38,6 +38,7 @@ pub async fn entries_say_what_the_objects_are(store: &dyn Store) {
         content: info.content,
         content_type: Some("text/css".to_owned()),
         modified: info.modified,
+        version: None,
     };
     assert_eq!(page.entries, [ListEntry::Item(expected)]);
     assert_eq!(page.next, None);

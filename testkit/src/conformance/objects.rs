@@ -1,7 +1,7 @@
 //! Objects: bytes, metadata, dates, ranges.
 
 use martlet_model::{
-    ByteRange, Content, Digest, Error, Md5, NewObject, Noun, ObjectMetadata, Read, Span, Store,
+    ByteRange, Content, Digest, Error, Md5, NewObject, Noun, ObjectMetadata, Read, Span, Store, Timestamp,
 };
 
 use super::steps::{
@@ -35,9 +35,12 @@ pub async fn what_was_put_is_read_back(store: &dyn Store) {
         let content = Content { bytes: bytes as u64, digest: Digest::Whole(Md5::of(&body)) };
         assert_eq!(put.content, content);
         assert_eq!(get(store, &key).await, body, "{bytes} bytes");
-        let head = store.head(&key, &unconditional()).await.expect("there");
+        let head = store.head(&key, None, &unconditional()).await.expect("there");
         assert_eq!(head, put);
-        let unread = store.get(&key, Read { conditions: unconditional(), range: None }).await.expect("there");
+        let unread = store
+            .get(&key, Read { version: None, conditions: unconditional(), range: None })
+            .await
+            .expect("there");
         assert_eq!((unread.info, unread.span), (put, Span::whole(bytes as u64)));
     }
 }
@@ -84,7 +87,7 @@ pub async fn an_overwrite_replaces_everything(store: &dyn Store) {
     put(store, &key, noise(1, 1_200_000)).await;
     put(store, &key, "last").await;
     assert_eq!(get(store, &key).await, "last");
-    let info = store.head(&key, &unconditional()).await.expect("there");
+    let info = store.head(&key, None, &unconditional()).await.expect("there");
     assert_eq!(info.metadata, ObjectMetadata::default());
     assert_eq!(keys(store, &id).await, ["key"]);
 }
@@ -92,12 +95,12 @@ pub async fn an_overwrite_replaces_everything(store: &dyn Store) {
 pub async fn a_deleted_object_is_gone(store: &dyn Store) {
     let id = create(store, "deleted").await;
     let key = object(&id, "key");
-    assert_missing(store.delete(&key, &unconditional()).await, Noun::Object);
+    assert_missing(store.delete(&key, None, &unconditional()).await, Noun::Object);
     put(store, &key, "x").await;
     put(store, &object(&id, "other"), "y").await;
     delete(store, &key).await;
-    assert_missing(store.delete(&key, &unconditional()).await, Noun::Object);
-    assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+    assert_missing(store.delete(&key, None, &unconditional()).await, Noun::Object);
+    assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     assert_missing(read(store, &key, None).await, Noun::Object);
     assert_missing(store.set_metadata(&key, ObjectMetadata::default()).await, Noun::Object);
     assert_eq!(keys(store, &id).await, ["other"]);
@@ -112,7 +115,7 @@ pub async fn metadata_is_kept_to_the_letter(store: &dyn Store) {
     let new = NewObject { metadata: metadata.clone(), ..new_object("x", unconditional()) };
     let put = store.put(&key, new).await.expect("stored");
     assert_eq!(put.metadata, metadata);
-    assert_eq!(store.head(&key, &unconditional()).await.expect("there").metadata, metadata);
+    assert_eq!(store.head(&key, None, &unconditional()).await.expect("there").metadata, metadata);
 }
 
 pub async fn new_metadata_leaves_the_bytes(store: &dyn Store) {
@@ -128,7 +131,7 @@ pub async fn new_metadata_leaves_the_bytes(store: &dyn Store) {
         assert_eq!(after.metadata.cache_control, None);
         assert_eq!(after.content, before.content);
         assert!(before.modified < after.modified);
-        assert_eq!(store.head(&key, &unconditional()).await.expect("there"), after);
+        assert_eq!(store.head(&key, None, &unconditional()).await.expect("there"), after);
         assert_eq!(get(store, &key).await, body);
         let retyped =
             ObjectMetadata { content_type: Some("image/png".to_owned()), ..ObjectMetadata::default() };
@@ -197,7 +200,7 @@ pub async fn a_range_outside_is_refused(store: &dyn Store) {
 pub async fn containers_are_apart(store: &dyn Store) {
     let (left, right) = (create(store, "apart-left").await, create(store, "apart-right").await);
     put(store, &object(&left, "key"), "left").await;
-    assert_missing(store.head(&object(&right, "key"), &unconditional()).await, Noun::Object);
+    assert_missing(store.head(&object(&right, "key"), None, &unconditional()).await, Noun::Object);
     put(store, &object(&right, "key"), "right").await;
     assert_eq!(get(store, &object(&left, "key")).await, "left");
     delete(store, &object(&left, "key")).await;
@@ -212,6 +215,8 @@ fn every_field() -> ObjectMetadata {
         content_language: Some("de".to_owned()),
         cache_control: Some("no-store".to_owned()),
         expires: Some("never".to_owned()),
+        delete_at: Some(Timestamp::from_micros(u64::MAX)),
+        dynamic_manifest: Some("container/prefix ü".to_owned()),
         user: user_metadata(&[("a", "ä ö ü"), ("empty", ""), ("mtime", "1700000000.123")]),
     }
 }

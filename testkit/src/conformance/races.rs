@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 use futures_util::join;
-use martlet_model::{Claim, ContainerId, Created, Error, Noun, ObjectMetadata, Result, Store, Usage};
+use martlet_model::{Claim, ContainerId, Created, Error, NewUpload, Noun, Result, Store, Usage};
 
 use super::steps::{
-    account, assert_missing, chosen, container_name, create, get, if_absent, if_unchanged, keys,
+    account, assert_missing, chosen, completion, container_name, create, get, if_absent, if_unchanged, keys,
     new_container, new_object, object, patiently, put, put_part, unconditional,
 };
 
@@ -66,7 +66,7 @@ pub async fn the_last_of_many_writers_is_everywhere(store: &dyn Store) {
     }
     let bytes = get(store, &key).await.len() as u64;
     assert_eq!(store.usage(&id).await.expect("counted"), Usage { objects: 1, bytes });
-    assert_eq!(store.head(&key, &unconditional()).await.expect("there").content.bytes, bytes);
+    assert_eq!(store.head(&key, None, &unconditional()).await.expect("there").content.bytes, bytes);
     assert_eq!(keys(store, &id).await, ["key"]);
 }
 
@@ -123,19 +123,19 @@ pub async fn an_upload_ends_once(store: &dyn Store) {
     let id = create(store, "endings").await;
     for round in 0..5 {
         let key = object(&id, format!("key-{round}"));
-        let upload = store.begin_upload(&key, ObjectMetadata::default()).await.expect("begun");
+        let upload = store.begin_upload(&key, NewUpload::default()).await.expect("begun");
         let parts = [chosen(&put_part(store, &key, upload, 1, "x").await)];
         let always = unconditional();
         let (completed, again, aborted) = join!(
-            patiently(|| store.complete_upload(&key, upload, &parts, &always)),
-            patiently(|| store.complete_upload(&key, upload, &parts, &always)),
+            patiently(|| store.complete_upload(&key, upload, completion(&parts, &always))),
+            patiently(|| store.complete_upload(&key, upload, completion(&parts, &always))),
             patiently(|| store.abort_upload(&key, upload)),
         );
         match aborted {
             Ok(()) => {
                 assert_missing(completed, Noun::Upload);
                 assert_missing(again, Noun::Upload);
-                assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+                assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
             }
             aborted => {
                 assert_missing(aborted, Noun::Upload);
@@ -170,7 +170,7 @@ pub async fn readers_see_one_version_whole(store: &dyn Store) {
 
 async fn increment(store: &dyn Store, key: &martlet_model::ObjectId) {
     loop {
-        let present = store.head(key, &unconditional()).await.expect("there");
+        let present = store.head(key, None, &unconditional()).await.expect("there");
         let count: u64 = String::from_utf8_lossy(&get(store, key).await).parse().expect("a number");
         // The head and the body may be of two versions: then the condition fails.
         let next = (count + 1).to_string();

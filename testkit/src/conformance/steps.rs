@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use martlet_model::store::whole_body;
 use martlet_model::{
-    AccountName, BodyError, ByteRange, ByteStream, ChosenPart, Claim, Conditions, ContainerId, ContainerName,
-    ETagStyle, Error, ListEntry, ListQuery, Match, NewContainer, NewObject, NewPart, Noun, ObjectEntry,
-    ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, Page, PartInfo, PartNumber, Read, Result, Store,
-    UploadId, UserMetadata,
+    AccountName, BodyError, ByteRange, ByteStream, ChecksumCell, ChosenPart, Claim, Completion, Conditions,
+    ContainerId, ContainerName, ETagStyle, Error, ListEntry, ListQuery, Match, NewContainer, NewObject,
+    NewPart, Noun, ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, Page, PartInfo, PartNumber,
+    Read, Result, SettingsChange, Store, UploadId, UserMetadata,
 };
 
 use crate::seeded::Seeded;
@@ -43,7 +43,12 @@ pub async fn create(store: &dyn Store, name: &str) -> ContainerId {
 }
 
 pub fn new_container(claim: Claim) -> NewContainer {
-    NewContainer { metadata: UserMetadata::default(), claim }
+    NewContainer {
+        metadata: UserMetadata::default(),
+        claim,
+        settings: SettingsChange::default(),
+        versioning: None,
+    }
 }
 
 pub fn user_metadata(items: &[(&str, &str)]) -> UserMetadata {
@@ -68,11 +73,8 @@ pub fn if_unchanged(present: &ObjectInfo) -> Conditions {
 pub fn new_object(body: impl Into<Bytes>, conditions: Conditions) -> NewObject {
     let body = body.into();
     NewObject {
-        metadata: ObjectMetadata::default(),
-        conditions,
-        md5: None,
         bytes: Some(body.len() as u64),
-        body: whole_body(body),
+        ..NewObject::new(ObjectMetadata::default(), conditions, whole_body(body))
     }
 }
 
@@ -85,7 +87,7 @@ pub async fn get(store: &dyn Store, id: &ObjectId) -> Bytes {
 }
 
 pub async fn read(store: &dyn Store, id: &ObjectId, range: Option<ByteRange>) -> Result<Bytes> {
-    let download = store.get(id, Read { conditions: unconditional(), range }).await?;
+    let download = store.get(id, Read { version: None, conditions: unconditional(), range }).await?;
     let span = download.span;
     let chunks: Vec<Bytes> = download.body.try_collect().await?;
     let body = Bytes::from(chunks.concat());
@@ -94,7 +96,7 @@ pub async fn read(store: &dyn Store, id: &ObjectId, range: Option<ByteRange>) ->
 }
 
 pub async fn delete(store: &dyn Store, id: &ObjectId) {
-    store.delete(id, &unconditional()).await.expect("the object is deleted");
+    store.delete(id, None, &unconditional()).await.expect("the object is deleted");
 }
 
 pub async fn put_part(
@@ -111,7 +113,13 @@ pub async fn put_part(
 pub fn new_part(number: u16, body: impl Into<Bytes>) -> NewPart {
     let body = body.into();
     let bytes = Some(body.len() as u64);
-    NewPart { number: part_number(number), md5: None, bytes, body: whole_body(body) }
+    NewPart {
+        number: part_number(number),
+        md5: None,
+        bytes,
+        body: whole_body(body),
+        checksum: ChecksumCell::default(),
+    }
 }
 
 pub fn part_number(number: u16) -> PartNumber {
@@ -120,7 +128,12 @@ pub fn part_number(number: u16) -> PartNumber {
 
 /// Names a part as it was stored.
 pub fn chosen(part: &PartInfo) -> ChosenPart {
-    ChosenPart { number: part.number, etag: part.md5.to_string() }
+    ChosenPart { number: part.number, etag: part.md5.to_string(), checksum: None }
+}
+
+/// Completes with these parts and nothing else.
+pub fn completion(parts: &[ChosenPart], conditions: &Conditions) -> Completion {
+    Completion { parts: parts.to_vec(), conditions: conditions.clone(), bytes: None, checksum: None }
 }
 
 /// The names and prefixes of a page.

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use martlet_model::limits::PART_BYTES_MIN;
 use martlet_model::{
-    ByteRange, ChosenPart, Content, Error, Md5, Noun, ObjectId, ObjectMetadata, PartInfo, Store, UploadError,
-    UploadId, UploadQuery, Usage,
+    ByteRange, ChosenPart, Content, Error, Md5, NewUpload, Noun, ObjectId, ObjectMetadata, PartInfo, Store,
+    UploadError, UploadId, UploadQuery, Usage,
 };
 
 use super::steps::{
-    assert_missing, chosen, create, delete, get, if_absent, keys, new_part, noise, object, part_number, put,
-    put_part, read, unconditional, user_metadata,
+    assert_missing, chosen, completion, create, delete, get, if_absent, keys, new_part, noise, object,
+    part_number, put, put_part, read, unconditional, user_metadata,
 };
 
 pub async fn all(store: &dyn Store) {
@@ -35,7 +35,8 @@ pub async fn parts_become_the_object_in_one_step(store: &dyn Store) {
         user: user_metadata(&[("a", "1")]),
         ..ObjectMetadata::default()
     };
-    let upload = store.begin_upload(&key, metadata.clone()).await.expect("begun");
+    let new = NewUpload { metadata: metadata.clone(), ..NewUpload::default() };
+    let upload = store.begin_upload(&key, new).await.expect("begun");
     let bodies = [noise(1, large()), noise(2, large() + 1), noise(3, 10)];
     let mut parts = Vec::new();
     for (number, body) in (1..).zip(&bodies) {
@@ -50,7 +51,7 @@ pub async fn parts_become_the_object_in_one_step(store: &dyn Store) {
     assert_eq!(info.metadata, metadata);
     let whole = Bytes::from(bodies.concat());
     assert_eq!(get(store, &key).await, whole);
-    assert_eq!(store.head(&key, &unconditional()).await.expect("there"), info);
+    assert_eq!(store.head(&key, None, &unconditional()).await.expect("there"), info);
     let seam = large() as u64;
     let across = ByteRange::Between { first: seam - 2, last: 2 * seam + 3 };
     assert_eq!(
@@ -129,8 +130,8 @@ pub async fn a_part_sent_again_replaces_the_earlier_one(store: &dyn Store) {
     let first = put_part(store, &key, upload, 1, noise(1, 1_500_000)).await;
     let second = put_part(store, &key, upload, 1, "second").await;
     assert!(first.modified < second.modified);
-    assert_eq!(store.parts(&key, upload, None, 10).await.expect("listed"), (vec![second], false));
-    let stale = store.complete_upload(&key, upload, &[chosen(&first)], &unconditional()).await;
+    assert_eq!(store.parts(&key, upload, None, 10).await.expect("listed"), (vec![second.clone()], false));
+    let stale = store.complete_upload(&key, upload, completion(&[chosen(&first)], &unconditional())).await;
     assert!(matches!(stale, Err(Error::Upload(UploadError::InvalidPart(_)))), "{stale:?}");
     complete(store, &key, upload, &[second]).await;
     assert_eq!(get(store, &key).await, "second");
@@ -143,7 +144,7 @@ pub async fn a_wrong_completion_leaves_the_upload_open(store: &dyn Store) {
     let small = put_part(store, &key, upload, 1, "small").await;
     let next = put_part(store, &key, upload, 2, "next").await;
     let attempt = async |parts: &[ChosenPart]| {
-        let outcome = store.complete_upload(&key, upload, parts, &unconditional()).await;
+        let outcome = store.complete_upload(&key, upload, completion(parts, &unconditional())).await;
         match outcome {
             Err(Error::Upload(error)) => error,
             other => panic!("{other:?}"),
@@ -158,9 +159,12 @@ pub async fn a_wrong_completion_leaves_the_upload_open(store: &dyn Store) {
     assert_eq!(attempt(&[absent]).await, UploadError::InvalidPart(part_number(3)));
     let too_small = UploadError::PartTooSmall { number: small.number, bytes: 5 };
     assert_eq!(attempt(&[chosen(&small), chosen(&next)]).await, too_small);
-    assert_missing(store.head(&key, &unconditional()).await, Noun::Object);
+    assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     let third = put_part(store, &key, upload, 3, "third").await;
-    assert_eq!(store.parts(&key, upload, None, 10).await.expect("open"), (vec![small, next, third], false));
+    assert_eq!(
+        store.parts(&key, upload, None, 10).await.expect("open"),
+        (vec![small, next, third.clone()], false)
+    );
     complete(store, &key, upload, &[third]).await;
     assert_eq!(get(store, &key).await, "third");
 }
@@ -170,13 +174,19 @@ pub async fn a_completion_said_again_answers_the_same(store: &dyn Store) {
     let key = object(&id, "key");
     let upload = begin(store, &key).await;
     let part = put_part(store, &key, upload, 1, "x").await;
-    let first = store.complete_upload(&key, upload, &[chosen(&part)], &if_absent()).await.expect("completed");
-    let again = store.complete_upload(&key, upload, &[chosen(&part)], &if_absent()).await.expect("the same");
+    let first = store
+        .complete_upload(&key, upload, completion(&[chosen(&part)], &if_absent()))
+        .await
+        .expect("completed");
+    let again = store
+        .complete_upload(&key, upload, completion(&[chosen(&part)], &if_absent()))
+        .await
+        .expect("the same");
     assert_eq!(first, again);
     assert_missing(store.abort_upload(&key, upload).await, Noun::Upload);
     assert_eq!(get(store, &key).await, "x");
     put(store, &key, "something else").await;
-    let late = store.complete_upload(&key, upload, &[chosen(&part)], &unconditional()).await;
+    let late = store.complete_upload(&key, upload, completion(&[chosen(&part)], &unconditional())).await;
     assert_missing(late, Noun::Upload);
     assert_eq!(get(store, &key).await, "something else");
 }
@@ -187,12 +197,15 @@ pub async fn a_conditional_completion_happens_only_if_it_holds(store: &dyn Store
     put(store, &key, "there").await;
     let upload = begin(store, &key).await;
     let part = put_part(store, &key, upload, 1, "part").await;
-    let refused = store.complete_upload(&key, upload, &[chosen(&part)], &if_absent()).await;
+    let refused = store.complete_upload(&key, upload, completion(&[chosen(&part)], &if_absent())).await;
     assert!(matches!(refused, Err(Error::PreconditionFailed)), "{refused:?}");
     assert_eq!(get(store, &key).await, "there");
-    assert_eq!(store.parts(&key, upload, None, 10).await.expect("still open"), (vec![part], false));
+    assert_eq!(store.parts(&key, upload, None, 10).await.expect("still open"), (vec![part.clone()], false));
     delete(store, &key).await;
-    store.complete_upload(&key, upload, &[chosen(&part)], &if_absent()).await.expect("absent now");
+    store
+        .complete_upload(&key, upload, completion(&[chosen(&part)], &if_absent()))
+        .await
+        .expect("absent now");
     assert_eq!(get(store, &key).await, "part");
 }
 
@@ -205,7 +218,7 @@ pub async fn an_aborted_upload_is_gone(store: &dyn Store) {
     assert_missing(store.abort_upload(&key, upload).await, Noun::Upload);
     assert_missing(store.parts(&key, upload, None, 1).await, Noun::Upload);
     assert_missing(store.put_part(&key, upload, new_part(2, "x")).await, Noun::Upload);
-    let completed = store.complete_upload(&key, upload, &[chosen(&part)], &unconditional()).await;
+    let completed = store.complete_upload(&key, upload, completion(&[chosen(&part)], &unconditional())).await;
     assert_missing(completed, Noun::Upload);
     let query = UploadQuery { prefix: Bytes::new(), after: None, limit: 10 };
     assert_eq!(store.uploads(&id, &query).await.expect("listed"), (vec![], false));
@@ -220,7 +233,8 @@ pub async fn an_upload_belongs_to_its_key(store: &dyn Store) {
     assert_missing(store.put_part(&other, upload, new_part(1, "x")).await, Noun::Upload);
     assert_missing(store.parts(&other, upload, None, 1).await, Noun::Upload);
     assert_missing(store.abort_upload(&other, upload).await, Noun::Upload);
-    let completed = store.complete_upload(&other, upload, &[chosen(&part)], &unconditional()).await;
+    let completed =
+        store.complete_upload(&other, upload, completion(&[chosen(&part)], &unconditional())).await;
     assert_missing(completed, Noun::Upload);
     let unknown = UploadId([9; 16]);
     assert_missing(store.parts(&key, unknown, None, 1).await, Noun::Upload);
@@ -241,7 +255,7 @@ pub async fn uploads_of_one_key_do_not_meet(store: &dyn Store) {
 }
 
 async fn begin(store: &dyn Store, key: &ObjectId) -> UploadId {
-    store.begin_upload(key, ObjectMetadata::default()).await.expect("the upload is begun")
+    store.begin_upload(key, NewUpload::default()).await.expect("the upload is begun")
 }
 
 async fn complete(
@@ -251,7 +265,10 @@ async fn complete(
     parts: &[PartInfo],
 ) -> martlet_model::ObjectInfo {
     let parts: Vec<_> = parts.iter().map(chosen).collect();
-    store.complete_upload(key, upload, &parts, &unconditional()).await.expect("the upload is completed")
+    store
+        .complete_upload(key, upload, completion(&parts, &unconditional()))
+        .await
+        .expect("the upload is completed")
 }
 
 fn large() -> usize {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use martlet_model::{ContainerId, ObjectMetadata, Store, Usage};
+use martlet_model::{ContainerId, NewUpload, ObjectMetadata, Store, Usage};
 
 use super::steps::{
-    chosen, container_name, create, delete, new_container, noise, object, put, put_part, unconditional,
+    chosen, completion, container_name, create, delete, new_container, noise, object, put, put_part,
+    unconditional,
 };
 use crate::seeded::Seeded;
 
@@ -57,9 +58,12 @@ pub async fn an_account_counts_what_its_containers_hold(store: &dyn Store) {
 pub async fn parts_do_not_count_before_they_are_joined(store: &dyn Store) {
     let id = create(store, "uncounted").await;
     let key = object(&id, "key");
-    let upload = store.begin_upload(&key, ObjectMetadata::default()).await.expect("begun");
+    let upload = store.begin_upload(&key, NewUpload::default()).await.expect("begun");
     let part = put_part(store, &key, upload, 1, "12345").await;
     assert_eq!(store.usage(&id).await.expect("counted"), Usage::default());
-    store.complete_upload(&key, upload, &[chosen(&part)], &unconditional()).await.expect("completed");
+    store
+        .complete_upload(&key, upload, completion(&[chosen(&part)], &unconditional()))
+        .await
+        .expect("completed");
     assert_eq!(store.usage(&id).await.expect("counted"), Usage { objects: 1, bytes: 5 });
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
     AccountInfo, AccountName, Claim, ContainerChange, ContainerEntry, ContainerId, ContainerInfo,
-    ContainerName, ContainerStore, Created, Error, ListQuery, NewContainer, Page, Result, Usage,
-    UserMetadata,
+    ContainerName, ContainerStore, Created, Error, ListQuery, NewContainer, Page, Result, Settings,
+    Timestamp, Usage, UserMetadata, Versioning,
 };
 
 use super::MemoryStore;
@@ -51,12 +52,17 @@ impl ContainerStore for MemoryStore {
         let state = self.state();
         let none = BTreeMap::new();
         let containers = state.accounts.get(account).map_or(&none, |account| &account.containers);
-        Ok(page(containers, query, |_, container| ContainerEntry {
-            name: container.name.clone(),
-            created: container.info.created,
-            modified: container.info.modified,
-            usage: container.usage(),
-        }))
+        Ok(page(
+            containers,
+            query,
+            |_| true,
+            |_, container| ContainerEntry {
+                name: container.name.clone(),
+                created: container.info.created,
+                modified: container.info.modified,
+                usage: container.usage(),
+            },
+        ))
     }
 
     async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created> {
@@ -64,8 +70,13 @@ impl ContainerStore for MemoryStore {
         let metadata = UserMetadata::default().merged(&new.metadata)?;
         let mut state = self.state();
         // Everything that can be refused is, before anything changes.
-        let merged = match state.container(id) {
-            Ok(present) => Some(present.info.metadata.merged(&new.metadata)?),
+        let change = ContainerChange {
+            metadata: new.metadata,
+            settings: new.settings.clone(),
+            versioning: new.versioning,
+        };
+        let changed = match state.container(id) {
+            Ok(present) => Some(changed(&present.info, &change, now)?),
             Err(_) => None,
         };
         claim(&mut state, id, new.claim)?;
@@ -73,16 +84,24 @@ impl ContainerStore for MemoryStore {
         match account.containers.entry(Bytes::copy_from_slice(id.name.as_str().as_bytes())) {
             Entry::Occupied(mut present) => {
                 let info = &mut present.get_mut().info;
-                if let Some(merged) = merged.filter(|merged| *merged != info.metadata) {
-                    info.metadata = merged;
-                    info.modified = now.not_before(Some(info.modified));
+                let differs = |changed: &ContainerInfo| {
+                    ContainerInfo { modified: info.modified, ..changed.clone() } != *info
+                };
+                if let Some(changed) = changed.filter(differs) {
+                    *info = changed;
                 }
                 Ok(Created::Existing)
             }
             Entry::Vacant(place) => {
                 place.insert(Container {
                     name: id.name.clone(),
-                    info: ContainerInfo { metadata, created: now, modified: now },
+                    info: ContainerInfo {
+                        metadata,
+                        created: now,
+                        modified: now,
+                        settings: Settings::default().changed(&new.settings),
+                        versioning: new.versioning.unwrap_or_default(),
+                    },
                     objects: BTreeMap::new(),
                     uploads: BTreeMap::new(),
                 });
@@ -95,6 +114,10 @@ impl ContainerStore for MemoryStore {
         Ok(self.state().container(id)?.info.clone())
     }
 
+    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
+        self.container(id).await.map(Arc::new)
+    }
+
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {
         Ok(self.state().container(id)?.usage())
     }
@@ -103,8 +126,7 @@ impl ContainerStore for MemoryStore {
         let now = self.now();
         let mut state = self.state();
         let info = &mut state.container_mut(id)?.info;
-        info.metadata = info.metadata.merged(&change.metadata)?;
-        info.modified = now.not_before(Some(info.modified));
+        *info = changed(info, &change, now)?;
         Ok(())
     }
 
@@ -125,6 +147,20 @@ impl ContainerStore for MemoryStore {
     async fn bucket_owner(&self, name: &ContainerName) -> Result<Option<AccountName>> {
         Ok(self.state().directory.get(name).cloned())
     }
+}
+
+fn changed(info: &ContainerInfo, change: &ContainerChange, now: Timestamp) -> Result<ContainerInfo> {
+    let versioning = change.versioning.unwrap_or(info.versioning);
+    if versioning == Versioning::Off && info.versioning != Versioning::Off {
+        return Err(Error::VersioningStays);
+    }
+    Ok(ContainerInfo {
+        metadata: info.metadata.merged(&change.metadata)?,
+        created: info.created,
+        modified: now.not_before(Some(info.modified)),
+        settings: info.settings.changed(&change.settings),
+        versioning,
+    })
 }
 
 fn claim(state: &mut State, id: &ContainerId, claim: Claim) -> Result<()> {

@@ -10,12 +10,13 @@ use martlet_model::{ListEntry, ListQuery, Page};
 pub(super) fn page<V, T>(
     rows: &BTreeMap<Bytes, V>,
     query: &ListQuery,
+    is_shown: impl Fn(&V) -> bool,
     item: impl Fn(&Bytes, &V) -> T,
 ) -> Page<T> {
     let mut entries: Vec<ListEntry<T>> = Vec::new();
     let mut last = None;
     let mut from = Some(beginning(query));
-    while let Some((name, value)) = from.take().and_then(|from| next(rows, from, query)) {
+    while let Some((name, value)) = from.take().and_then(|from| next(rows, from, query, &is_shown)) {
         let prefix = query.common_prefix(name).map(Bytes::copy_from_slice);
         let shown = prefix.clone().unwrap_or_else(|| name.clone());
         // Where the marker is a common prefix, the listing has already gone past it.
@@ -48,8 +49,9 @@ fn next<'a, V>(
     rows: &'a BTreeMap<Bytes, V>,
     from: Bound<Bytes>,
     query: &ListQuery,
+    is_shown: impl Fn(&V) -> bool,
 ) -> Option<(&'a Bytes, &'a V)> {
-    let (name, value) = rows.range((from, Bound::Unbounded)).next()?;
+    let (name, value) = rows.range((from, Bound::Unbounded)).find(|(_, value)| is_shown(value))?;
     let is_before_end = query.end_marker.as_ref().is_none_or(|end| name < end);
     (name.starts_with(&query.prefix) && is_before_end).then_some((name, value))
 }

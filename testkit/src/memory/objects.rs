@@ -3,22 +3,28 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
-    Conditions, ContainerId, Content, Digest, Download, Error, ListEntry, ListQuery, NewObject, Noun,
-    ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, ObjectStore, Page, Read, Result, Span,
-    Unmet,
+    AnnotationsChange, Conditions, ContainerId, Content, Deleted, Digest, Download, Error, ListEntry,
+    ListQuery, NewObject, ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, ObjectStore, Page,
+    PartLayout, Read, Result, Shape, Span, Timestamp, Unmet, VersionId, VersionPage, VersionQuery,
+    Versioning,
 };
 
 use super::MemoryStore;
 use super::body::{receive, send};
+use super::history::{History, Moment, Object, check_write};
 use super::listing::page;
-use super::state::{Container, Object};
+use super::state::{Container, State};
+use super::versions;
 
 #[async_trait]
 impl ObjectStore for MemoryStore {
     async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>> {
+        let now = self.now();
         let state = self.state();
-        let objects = &state.container(id)?.objects;
-        let keyed = page(objects, query, |key, object| (key.clone(), object.info.clone()));
+        let container = state.container(id)?;
+        let shown = |history: &History| history.live(now).is_some();
+        let info = |history: &History| history.object().map(|object| shown_info(container, object));
+        let keyed = page(&container.objects, query, shown, |key, history| (key.clone(), info(history)));
         entries(keyed)
     }
 
@@ -26,62 +32,135 @@ impl ObjectStore for MemoryStore {
         self.state().container(&id.container)?;
         let received = receive(new.body, new.bytes, new.md5).await?;
         let now = self.now();
-        let content = Content { bytes: received.bytes, digest: Digest::Whole(received.md5) };
+        let stored = Content { bytes: received.bytes, digest: Digest::Whole(received.md5) };
+        let shape = match new.segments {
+            Some(_) => Shape::SegmentList { list_bytes: stored.bytes },
+            None => Shape::Plain,
+        };
+        let info = ObjectInfo {
+            annotations: new.annotations,
+            checksum: new.checksum.get(),
+            shape,
+            ..ObjectInfo::new(new.segments.unwrap_or(stored), new.metadata, now)
+        };
         let mut state = self.state();
+        let moment = moment(&mut state, &id.container, now)?;
         let container = state.container_mut(&id.container)?;
-        check_write(container, id, &new.conditions)?;
-        Ok(container.replace(
-            id.key.as_bytes(),
-            Object::new(content, new.metadata, received.chunks, now),
-            now,
-        ))
+        let present = container.objects.get(id.key.as_bytes()).and_then(|history| history.live(now));
+        check_write(present, &new.conditions)?;
+        let history = container.objects.entry(id.key.as_bytes().clone()).or_default();
+        Ok(history.put(Object::new(info, received.chunks), moment))
     }
 
     async fn get(&self, id: &ObjectId, read: Read) -> Result<Download> {
+        let now = self.now();
         let state = self.state();
-        let object = state.object(id)?;
-        check_read(&object.info, &read.conditions)?;
-        let span = match read.range {
-            None => Span::whole(object.info.content.bytes),
-            Some(range) => range
-                .of(object.info.content.bytes)
-                .ok_or_else(|| Error::RangeUnsatisfiable(Box::new(object.info.clone())))?,
+        let object = state.history(id)?.find(read.version, now)?;
+        let info = shown_info(state.container(&id.container)?, object);
+        check_read(&info, &read.conditions)?;
+        let stored_bytes = info.stored_bytes();
+        let span = match (read.range, info.shape) {
+            (None, _) | (_, Shape::SegmentList { .. }) => Span::whole(stored_bytes),
+            (Some(range), Shape::Plain) => {
+                range.of(stored_bytes).ok_or_else(|| Error::RangeUnsatisfiable(Box::new(info.clone())))?
+            }
         };
-        Ok(Download { info: object.info.clone(), span, body: send(&object.body, span) })
+        Ok(Download { info, span, body: send(&object.body, span) })
     }
 
-    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
+    async fn head(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        let now = self.now();
         let state = self.state();
-        let info = &state.object(id)?.info;
-        check_read(info, conditions)?;
-        Ok(info.clone())
+        let object = state.history(id)?.find(version, now)?;
+        let info = shown_info(state.container(&id.container)?, object);
+        check_read(&info, conditions)?;
+        Ok(info)
     }
 
     async fn set_metadata(&self, id: &ObjectId, mut metadata: ObjectMetadata) -> Result<ObjectInfo> {
         let now = self.now();
         let mut state = self.state();
-        let objects = &mut state.container_mut(&id.container)?.objects;
-        let info = &mut objects.get_mut(id.key.as_bytes()).ok_or(Error::NotFound(Noun::Object))?.info;
+        let info = &mut state.history_mut(id)?.find_mut(None, now)?.info;
         metadata.content_type = metadata.content_type.or_else(|| info.metadata.content_type.clone());
         info.metadata = metadata;
         info.modified = now.not_before(Some(info.modified));
+        let info = info.clone();
+        state.history_mut(id)?.redate(info.modified);
+        Ok(info)
+    }
+
+    async fn annotate(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        change: AnnotationsChange,
+    ) -> Result<ObjectInfo> {
+        let now = self.now();
+        let mut state = self.state();
+        let info = &mut state.history_mut(id)?.find_mut(version, now)?.info;
+        info.annotations = std::mem::take(&mut info.annotations).changed(&change);
         Ok(info.clone())
     }
 
-    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        let now = self.now();
         let mut state = self.state();
+        let moment = moment(&mut state, &id.container, now)?;
         let container = state.container_mut(&id.container)?;
-        check_write(container, id, conditions)?;
-        container.objects.remove(id.key.as_bytes()).map(drop).ok_or(Error::NotFound(Noun::Object))
+        let history = container.objects.entry(id.key.as_bytes().clone()).or_default();
+        let named = match version {
+            None => history.live(now),
+            Some(_) => history.find(version, now).ok(),
+        };
+        let deleted = check_write(named, conditions).and_then(|()| match version {
+            None => history.delete(moment),
+            Some(id) => history.remove(id),
+        });
+        if history.is_empty() {
+            container.objects.remove(id.key.as_bytes());
+        }
+        deleted
+    }
+
+    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
+        let now = self.now();
+        let state = self.state();
+        versions::page(&state.container(id)?.objects, query, now)
+    }
+
+    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
+        let now = self.now();
+        Ok(self.state().history(id)?.find(version, now)?.parts.clone())
     }
 }
 
-pub(super) fn check_write(container: &Container, id: &ObjectId, conditions: &Conditions) -> Result<()> {
-    let present = container.objects.get(id.key.as_bytes()).map(|object| &object.info);
-    conditions.check_write(present).map_err(|unmet| match unmet {
-        Unmet::NothingToMatch => Error::NothingToMatch,
-        Unmet::PreconditionFailed | Unmet::NotModified => Error::PreconditionFailed,
-    })
+/// What a change of this container is made under.
+pub(super) fn moment(state: &mut State, container: &ContainerId, now: Timestamp) -> Result<Moment> {
+    let versioning = state.container(container)?.info.versioning;
+    let mut fresh = [0; 16];
+    if versioning == Versioning::Enabled {
+        state.random.fill(&mut fresh);
+    }
+    Ok(Moment { now, versioning, fresh: VersionId::Id(fresh) })
+}
+
+/// The info as a reader sees it: what was written before versioning was on is the null version since.
+fn shown_info(container: &Container, object: &Object) -> ObjectInfo {
+    let mut info = object.info.clone();
+    if container.info.versioning != Versioning::Off {
+        info.version = info.version.or(Some(VersionId::Null));
+    }
+    info
 }
 
 fn check_read(info: &ObjectInfo, conditions: &Conditions) -> Result<()> {
@@ -91,16 +170,21 @@ fn check_read(info: &ObjectInfo, conditions: &Conditions) -> Result<()> {
     })
 }
 
-fn entries(keyed: Page<(Bytes, ObjectInfo)>) -> Result<Page<ObjectEntry>> {
-    let entry = |listed: ListEntry<(Bytes, ObjectInfo)>| match listed {
-        ListEntry::Prefix(prefix) => Ok(ListEntry::Prefix(prefix)),
-        ListEntry::Item((key, info)) => Ok(ListEntry::Item(ObjectEntry {
-            key: ObjectKey::parse(key)?,
-            content: info.content,
-            content_type: info.metadata.content_type,
-            modified: info.modified,
-        })),
+fn entries(keyed: Page<(Bytes, Option<ObjectInfo>)>) -> Result<Page<ObjectEntry>> {
+    let entry = |listed: ListEntry<(Bytes, Option<ObjectInfo>)>| match listed {
+        ListEntry::Prefix(prefix) => Some(Ok(ListEntry::Prefix(prefix))),
+        ListEntry::Item((key, info)) => Some(entry_of(key, info?)),
     };
-    let entries = keyed.entries.into_iter().map(entry).collect::<Result<_>>()?;
+    let entries = keyed.entries.into_iter().filter_map(entry).collect::<Result<_>>()?;
     Ok(Page { entries, next: keyed.next })
+}
+
+fn entry_of(key: Bytes, info: ObjectInfo) -> Result<ListEntry<ObjectEntry>> {
+    Ok(ListEntry::Item(ObjectEntry {
+        key: ObjectKey::parse(key)?,
+        content: info.content,
+        content_type: info.metadata.content_type,
+        modified: info.modified,
+        version: info.version,
+    }))
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use martlet_model::{
-    AccountName, ContainerId, ContainerInfo, ContainerName, Content, Error, Noun, ObjectId, ObjectInfo,
-    ObjectMetadata, PartInfo, PartNumber, Result, Timestamp, UploadId, Usage, UserMetadata,
+    AccountName, ContainerId, ContainerInfo, ContainerName, DocumentKind, Error, NewUpload, Noun, ObjectId,
+    PartInfo, PartNumber, Result, Timestamp, UploadId, Usage, UserMetadata,
 };
 
+use super::history::History;
 use crate::seeded::Seeded;
 
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(super) struct State {
     pub(super) accounts: BTreeMap<AccountName, Account>,
     /// The global bucket directory.
     pub(super) directory: BTreeMap<ContainerName, AccountName>,
+    pub(super) documents: BTreeMap<(DocumentKind, Bytes), Bytes>,
     pub(super) random: Seeded,
 }
 
@@ -30,23 +32,15 @@ pub(super) struct Account {
 pub(super) struct Container {
     pub(super) name: ContainerName,
     pub(super) info: ContainerInfo,
-    /// By key.
-    pub(super) objects: BTreeMap<Bytes, Object>,
+    /// By key; a history is never empty.
+    pub(super) objects: BTreeMap<Bytes, History>,
     /// By key, then by id.
     pub(super) uploads: BTreeMap<(Bytes, UploadId), Upload>,
 }
 
 #[derive(Debug)]
-pub(super) struct Object {
-    pub(super) info: ObjectInfo,
-    pub(super) body: Vec<Bytes>,
-    /// The upload that made it.
-    pub(super) upload: Option<UploadId>,
-}
-
-#[derive(Debug)]
 pub(super) struct Upload {
-    pub(super) metadata: ObjectMetadata,
+    pub(super) new: NewUpload,
     pub(super) initiated: Timestamp,
     pub(super) parts: BTreeMap<PartNumber, Part>,
 }
@@ -59,7 +53,12 @@ pub(super) struct Part {
 
 impl Default for State {
     fn default() -> Self {
-        Self { accounts: BTreeMap::new(), directory: BTreeMap::new(), random: Seeded::new(0) }
+        Self {
+            accounts: BTreeMap::new(),
+            directory: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            random: Seeded::new(0),
+        }
     }
 }
 
@@ -86,33 +85,23 @@ impl State {
             .ok_or(Error::NotFound(Noun::Container))
     }
 
-    pub(super) fn object(&self, id: &ObjectId) -> Result<&Object> {
+    pub(super) fn history(&self, id: &ObjectId) -> Result<&History> {
         self.container(&id.container)?.objects.get(id.key.as_bytes()).ok_or(Error::NotFound(Noun::Object))
+    }
+
+    pub(super) fn history_mut(&mut self, id: &ObjectId) -> Result<&mut History> {
+        let container = self.container_mut(&id.container)?;
+        container.objects.get_mut(id.key.as_bytes()).ok_or(Error::NotFound(Noun::Object))
     }
 }
 
 impl Container {
     pub(super) fn usage(&self) -> Usage {
-        let bytes = self.objects.values().map(|object| object.info.content.bytes).sum();
-        Usage { objects: self.objects.len() as u64, bytes }
+        let objects = self.objects.values().filter(|history| history.object().is_some()).count() as u64;
+        Usage { objects, bytes: self.objects.values().map(History::stored_bytes).sum() }
     }
 
     pub(super) fn upload_mut(&mut self, key: &Bytes, id: UploadId) -> Result<&mut Upload> {
         self.uploads.get_mut(&(key.clone(), id)).ok_or(Error::NotFound(Noun::Upload))
-    }
-
-    /// Stores an object; its date is `now`, or just after its predecessor's.
-    pub(super) fn replace(&mut self, key: &Bytes, mut object: Object, now: Timestamp) -> ObjectInfo {
-        let previous = self.objects.get(key).map(|object| object.info.modified);
-        object.info.modified = now.not_before(previous);
-        let info = object.info.clone();
-        self.objects.insert(key.clone(), object);
-        info
-    }
-}
-
-impl Object {
-    pub(super) fn new(content: Content, metadata: ObjectMetadata, body: Vec<Bytes>, now: Timestamp) -> Self {
-        Self { info: ObjectInfo { content, metadata, modified: now }, body, upload: None }
     }
 }

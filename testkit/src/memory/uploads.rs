@@ -6,28 +6,34 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::limits::OBJECT_BYTES_MAX;
-use martlet_model::upload::choose;
 use martlet_model::{
-    ChosenPart, Conditions, ContainerId, Content, Error, NewPart, Noun, ObjectId, ObjectInfo, ObjectKey,
-    ObjectMetadata, PartInfo, PartNumber, Result, UploadEntry, UploadId, UploadQuery, UploadStore,
+    Completion, ContainerId, Error, NewPart, NewUpload, Noun, ObjectId, ObjectInfo, ObjectKey, PartInfo,
+    PartNumber, Result, UploadEntry, UploadId, UploadInfo, UploadQuery, UploadStore, upload,
 };
 
 use super::MemoryStore;
 use super::body::receive;
-use super::objects::check_write;
-use super::state::{Container, Object, Part, Upload};
+use super::history::{History, Object, check_write};
+use super::objects::moment;
+use super::state::{Container, Part, Upload};
 
 #[async_trait]
 impl UploadStore for MemoryStore {
-    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
+    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
         let initiated = self.now();
         let mut state = self.state();
         let mut upload = UploadId([0; 16]);
         state.random.fill(&mut upload.0);
         let container = state.container_mut(&id.container)?;
         let place = (id.key.as_bytes().clone(), upload);
-        container.uploads.insert(place, Upload { metadata, initiated, parts: BTreeMap::new() });
+        container.uploads.insert(place, Upload { new, initiated, parts: BTreeMap::new() });
         Ok(upload)
+    }
+
+    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo> {
+        let mut state = self.state();
+        let open = state.container_mut(&id.container)?.upload_mut(id.key.as_bytes(), upload)?;
+        Ok(UploadInfo { new: open.new.clone(), initiated: open.initiated })
     }
 
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
@@ -42,8 +48,9 @@ impl UploadStore for MemoryStore {
             bytes: received.bytes,
             md5: received.md5,
             modified: now.not_before(previous),
+            checksum: part.checksum.get(),
         };
-        open.parts.insert(part.number, Part { info, body: received.chunks });
+        open.parts.insert(part.number, Part { info: info.clone(), body: received.chunks });
         Ok(info)
     }
 
@@ -57,7 +64,7 @@ impl UploadStore for MemoryStore {
         let mut state = self.state();
         let open = state.container_mut(&id.container)?.upload_mut(id.key.as_bytes(), upload)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rest = open.parts.range((from, Bound::Unbounded)).map(|(_, part)| part.info);
+        let rest = open.parts.range((from, Bound::Unbounded)).map(|(_, part)| part.info.clone());
         Ok(first(rest, limit))
     }
 
@@ -81,27 +88,34 @@ impl UploadStore for MemoryStore {
         &self,
         id: &ObjectId,
         upload: UploadId,
-        parts: &[ChosenPart],
-        conditions: &Conditions,
+        completion: Completion,
     ) -> Result<ObjectInfo> {
         let now = self.now();
         let mut state = self.state();
+        let moment = moment(&mut state, &id.container, now)?;
         let container = state.container_mut(&id.container)?;
         let place = (id.key.as_bytes().clone(), upload);
         let Some(open) = container.uploads.get(&place) else {
             return completed_before(container, id, upload);
         };
-        let chosen = choose(parts, |number| open.parts.get(&number).map(|part| part.info))?;
-        let content = Content::joined(&chosen.iter().map(|part| (part.bytes, part.md5)).collect::<Vec<_>>());
-        if content.bytes > OBJECT_BYTES_MAX {
+        let stored = |number| open.parts.get(&number).map(|part| part.info.clone());
+        let joined = upload::join(&completion, open.new.checksum, stored)?;
+        if joined.content.bytes > OBJECT_BYTES_MAX {
             return Err(Error::TooLarge);
         }
-        let chosen = chosen.iter().filter_map(|part| open.parts.get(&part.number));
+        let chosen = joined.parts.iter().filter_map(|part| open.parts.get(&part.number));
         let body = chosen.flat_map(|part| part.body.iter().cloned()).collect();
-        let object = Object::new(content, open.metadata.clone(), body, now);
-        check_write(container, id, conditions)?;
+        let info = ObjectInfo {
+            annotations: open.new.annotations.clone(),
+            checksum: joined.checksum,
+            ..ObjectInfo::new(joined.content, open.new.metadata.clone(), now)
+        };
+        let parts = joined.parts.iter().map(PartInfo::layout).collect();
+        let object = Object { upload: Some(upload), parts, ..Object::new(info, body) };
+        let present = container.objects.get(id.key.as_bytes()).and_then(|history| history.live(now));
+        check_write(present, &completion.conditions)?;
         container.uploads.remove(&place);
-        Ok(container.replace(id.key.as_bytes(), Object { upload: Some(upload), ..object }, now))
+        Ok(container.objects.entry(id.key.as_bytes().clone()).or_default().put(object, moment))
     }
 
     async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {
@@ -120,6 +134,9 @@ fn first<T>(mut items: impl Iterator<Item = T>, limit: usize) -> (Vec<T>, bool) 
 }
 
 fn completed_before(container: &Container, id: &ObjectId, upload: UploadId) -> Result<ObjectInfo> {
-    let made = container.objects.get(id.key.as_bytes()).filter(|object| object.upload == Some(upload));
-    made.map(|object| object.info.clone()).ok_or(Error::NotFound(Noun::Upload))
+    let current = container.objects.get(id.key.as_bytes()).and_then(History::object);
+    current
+        .filter(|object| object.upload == Some(upload))
+        .map(|object| object.info.clone())
+        .ok_or(Error::NotFound(Noun::Upload))
 }

@@ -18,10 +18,27 @@ impl Device {
         blob: NewBlob,
         replica: MemoryReplica,
     ) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        self.write(blob, replica, Place::Free)
+    }
+
+    pub(super) fn restage(
+        &mut self,
+        blob: NewBlob,
+        replica: MemoryReplica,
+    ) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        self.write(blob, replica, Place::Taken)
+    }
+
+    fn write(
+        &self,
+        blob: NewBlob,
+        replica: MemoryReplica,
+        place: Place,
+    ) -> Result<Box<dyn BlobWriter>, ReplicaError> {
         if self.faults.is_full {
             return Err(ReplicaError::Full);
         }
-        Ok(Box::new(Writer { blob, blocks: Vec::new(), replica, run: self.run }))
+        Ok(Box::new(Writer { blob, blocks: Vec::new(), replica, run: self.run, place }))
     }
 
     pub(super) fn read_blob(&self, request: &ReadBlob) -> Result<BlockStream, ReplicaError> {
@@ -56,6 +73,23 @@ struct Writer {
     blocks: Vec<Block>,
     replica: MemoryReplica,
     run: u64,
+    place: Place,
+}
+
+/// Whether the blob goes where nothing is, or in the place of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Free,
+    Taken,
+}
+
+impl Blob {
+    /// Whether its bytes are those that were stored.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut checksum = RunningChecksum::default();
+        self.blocks.iter().for_each(|block| checksum.update(&block.bytes));
+        self.blocks.iter().all(Block::is_intact) && checksum.checksum() == self.reference.checksum
+    }
 }
 
 #[async_trait]
@@ -76,7 +110,7 @@ impl BlobWriter for Writer {
     }
 
     async fn finish(self: Box<Self>) -> Result<(), ReplicaError> {
-        let Self { blob, blocks, replica, run } = *self;
+        let Self { blob, blocks, replica, run, place } = *self;
         replica
             .serve(|device| {
                 if device.run != run {
@@ -89,8 +123,17 @@ impl BlobWriter for Writer {
                 }
                 let checksum = checksum.checksum();
                 let reference = BlobRef { id: blob.id, hash: blob.hash, bytes, checksum };
-                let stored = Blob { reference, owner: blob.owner, blocks, known_since: Instant::now(), run };
-                device.blobs.insert(blob.id, stored);
+                let new = Blob { reference, owner: blob.owner, blocks, known_since: Instant::now(), run };
+                match (device.blobs.get_mut(&blob.id), place) {
+                    (None, _) => {
+                        device.blobs.insert(blob.id, new);
+                    }
+                    (Some(_), Place::Free) => {}
+                    (Some(old), Place::Taken) if old.reference == new.reference => old.blocks = new.blocks,
+                    (Some(_), Place::Taken) => {
+                        return Err(ReplicaError::Invalid("the bytes aren't those of the blob"));
+                    }
+                }
                 Ok(())
             })
             .await
