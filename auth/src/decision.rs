@@ -50,8 +50,9 @@ impl From<Denied> for martlet_model::Error {
 /// Grants (ACLs and policies of both dialects) become another argument, and another reason to say yes.
 pub fn decide(identity: &Identity, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
     match identity {
+        Identity::User(user) if user.role == Role::Admin => Ok(()),
         Identity::User(user) if user.account == *resource.account() && allows(user.role, action) => Ok(()),
-        Identity::User(_) | Identity::Anonymous => Err(Denied),
+        Identity::User(_) | Identity::Anonymous | Identity::Bearer(_) => Err(Denied),
     }
 }
 
@@ -69,6 +70,7 @@ fn allows(role: Role, action: Action) -> bool {
             | Action::Remove
             | Action::Configure,
         ) => true,
+        (Role::Admin | Role::Member | Role::Service, _) => false,
     }
 }
 

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use martlet_model::AccountName;
 use subtle::ConstantTimeEq as _;
 
+use crate::bearer::Bearer;
+use crate::swift_acl::short;
+
 /// On whose behalf a request is carried out. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// Nobody in particular: the request proved nothing.
     Anonymous,
     User(Arc<User>),
+    /// Whoever holds a link or a form that a key of Swift's has signed.
+    Bearer(Arc<Bearer>),
 }
 
 /// A user of an account.
@@ -21,13 +26,29 @@ pub struct User {
     /// The name within the account, e.g. `tester`.
     pub name: String,
     pub role: Role,
+    /// Who owns what the user stores, and what S3's ACLs name: the same for good, and no two users have the same.
+    pub id: CanonicalId,
+    /// What S3 shows next to the id.
+    pub display_name: String,
+    /// By which S3's ACLs may name the user when they are set.
+    pub email: Option<String>,
 }
 
-/// What a user may do in the own account.
+/// The id by which S3 names a user: what AWS calls the canonical user id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CanonicalId(Arc<str>);
+
+/// What a user may do without being granted anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Everything.
+    /// Everything in the own account.
     Owner,
+    /// Nothing: the user has what grants give.
+    Member,
+    /// Everything in every account.
+    Admin,
+    /// Nothing in accounts of users: what services keep for users is in accounts of their own.
+    Service,
 }
 
 /// A password or a signing secret. It has no way out except [`Secret::expose`].
@@ -36,15 +57,47 @@ pub struct Secret(Arc<str>);
 
 impl Identity {
     pub fn user(account: AccountName, name: impl Into<String>, role: Role) -> Self {
-        Self::User(Arc::new(User { account, name: name.into(), role }))
+        Self::User(Arc::new(User::new(account, name, role)))
     }
 
     /// The account that the caller belongs to.
     pub fn account(&self) -> Option<&AccountName> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Bearer(_) => None,
             Self::User(user) => Some(&user.account),
         }
+    }
+}
+
+impl User {
+    /// A user whose id and display name are the name by which Swift's clients log in, e.g. `test:tester`.
+    pub fn new(account: AccountName, name: impl Into<String>, role: Role) -> Self {
+        let name = name.into();
+        let full_name = format!("{}:{name}", short(account.as_str()));
+        Self {
+            account,
+            name,
+            role,
+            id: CanonicalId::new(full_name.as_str()),
+            display_name: full_name,
+            email: None,
+        }
+    }
+}
+
+impl CanonicalId {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CanonicalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

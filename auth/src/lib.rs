@@ -6,17 +6,25 @@
 //! **Invariant:** nothing here serves HTTP, reads a clock or knows a status code.
 //! **Invariant:** no secret is ever part of a `Debug` or an error message.
 
+pub mod bearer;
 pub mod decision;
+pub mod form_post;
 pub mod guarded;
 pub mod identity;
+pub mod ip_range;
+mod link_signature;
 pub mod sigv2;
 pub mod sigv4;
+pub mod swift_acl;
 pub mod target;
+pub mod temp_url;
 pub mod token;
 pub mod users;
 
+pub use bearer::{Bearer, KeyOf, LinkKey};
 pub use decision::{Action, Denied, Resource, decide};
 pub use guarded::Guarded;
-pub use identity::{Identity, Role, Secret, User};
+pub use identity::{CanonicalId, Identity, Role, Secret, User};
+pub use link_signature::DIGESTS;
 pub use target::{Parameter, Target, TargetError};
 pub use users::{Credentials, UserTable, Users};

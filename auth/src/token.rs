@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! version  1 byte    1
-//! role     1 byte    1 = owner
+//! role     1 byte    1 = owner, 2 = member, 3 = admin, 4 = service
 //! expires  8 bytes   seconds since the epoch, big endian
 //! account  2 bytes   its length, big endian, and then as many bytes of UTF-8
 //! user     the rest  UTF-8
@@ -39,6 +39,9 @@ const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 1 + 1 + 8 + 2;
 const MAC_BYTES: usize = 32;
 const ROLE_OWNER: u8 = 1;
+const ROLE_MEMBER: u8 = 2;
+const ROLE_ADMIN: u8 = 3;
+const ROLE_SERVICE: u8 = 4;
 /// Sets the key apart from everything else that is derived from the cluster's secret.
 const PURPOSE: &[u8] = b"martlet swift token 1";
 
@@ -124,6 +127,9 @@ fn encode(user: &User, expires_seconds: u64) -> Vec<u8> {
     let account_bytes = u16::try_from(account.len()).expect("account names are at most 256 bytes long");
     let role = match user.role {
         Role::Owner => ROLE_OWNER,
+        Role::Member => ROLE_MEMBER,
+        Role::Admin => ROLE_ADMIN,
+        Role::Service => ROLE_SERVICE,
     };
     let mut signed = Vec::with_capacity(HEAD_BYTES + account.len() + user.name.len() + MAC_BYTES);
     signed.extend([VERSION, role]);
@@ -145,11 +151,14 @@ fn decode(signed: &[u8]) -> Option<(User, u64)> {
     }
     let role = match role {
         ROLE_OWNER => Role::Owner,
+        ROLE_MEMBER => Role::Member,
+        ROLE_ADMIN => Role::Admin,
+        ROLE_SERVICE => Role::Service,
         _ => return None,
     };
     let account = AccountName::parse(account).ok()?;
     let name = String::from_utf8(name.to_vec()).ok()?;
-    Some((User { account, name, role }, u64::from_be_bytes(*expires)))
+    Some((User::new(account, name, role), u64::from_be_bytes(*expires)))
 }
 
 impl fmt::Debug for TokenKey {
@@ -171,11 +180,7 @@ mod tests {
     }
 
     fn user() -> User {
-        User {
-            account: AccountName::parse(b"AUTH_test").unwrap(),
-            name: "tester".to_owned(),
-            role: Role::Owner,
-        }
+        User::new(AccountName::parse(b"AUTH_test").unwrap(), "tester", Role::Owner)
     }
 
     fn after(seconds: u64) -> Timestamp {
@@ -215,11 +220,8 @@ mod tests {
 
     #[test]
     fn the_longest_names_fit_and_longer_ones_are_refused() {
-        let longest = User {
-            account: AccountName::parse(&[b'a'; ACCOUNT_NAME_BYTES_MAX]).unwrap(),
-            name: "u".repeat(TOKEN_USER_BYTES_MAX),
-            role: Role::Owner,
-        };
+        let account = AccountName::parse(&[b'a'; ACCOUNT_NAME_BYTES_MAX]).unwrap();
+        let longest = User::new(account, "u".repeat(TOKEN_USER_BYTES_MAX), Role::Owner);
         let token = key().issue(&longest, NOW).unwrap();
         assert!(token.text.len() <= TOKEN_BYTES_MAX);
         assert_eq!(key().verify(&token.text, NOW), Ok(longest));
@@ -229,8 +231,8 @@ mod tests {
 
     #[test]
     fn names_do_not_run_into_each_other() {
-        let left = User { account: AccountName::parse(b"AUTH_ab").unwrap(), name: "c".to_owned(), ..user() };
-        let right = User { account: AccountName::parse(b"AUTH_a").unwrap(), name: "bc".to_owned(), ..user() };
+        let left = User::new(AccountName::parse(b"AUTH_ab").unwrap(), "c", Role::Owner);
+        let right = User::new(AccountName::parse(b"AUTH_a").unwrap(), "bc", Role::Owner);
         let (one, other) = (key().issue(&left, NOW).unwrap(), key().issue(&right, NOW).unwrap());
         assert_ne!(one, other);
         assert_eq!(key().verify(&one.text, NOW), Ok(left));
@@ -252,12 +254,16 @@ mod tests {
         assert_eq!(format!("{:?}", key()), "TokenKey(hidden)");
     }
 
+    fn any_role() -> impl Strategy<Value = Role> {
+        prop::sample::select(vec![Role::Owner, Role::Member, Role::Admin, Role::Service])
+    }
+
     proptest! {
         #[test]
-        fn every_user_comes_back(account in "[a-zA-Z_0-9]{1,256}", name in ".{0,64}", seconds in 0..1u64 << 40) {
+        fn every_user_comes_back(account in "[a-zA-Z_0-9]{1,256}", name in ".{0,64}", role in any_role(), seconds in 0..1u64 << 40) {
             let now = Timestamp::from_micros(seconds * 1_000_000);
             let account = AccountName::parse(account.as_bytes()).unwrap();
-            let user = User { account, name, role: Role::Owner };
+            let user = User::new(account, name, role);
             let token = key().issue(&user, now).unwrap();
             prop_assert!(token.text.len() <= TOKEN_BYTES_MAX);
             prop_assert!(token.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
