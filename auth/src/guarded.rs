@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use martlet_model::{
-    AccountInfo, AccountName, ChosenPart, Conditions, ContainerChange, ContainerEntry, ContainerId,
-    ContainerInfo, ContainerName, ContainerStore, Created, Download, ListQuery, NewContainer, NewObject,
-    NewPart, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo, PartNumber,
-    Read, Result, Store, UploadEntry, UploadId, UploadQuery, UploadStore, Usage, UserMetadata,
+    AccountInfo, AccountName, AnnotationsChange, Completion, Conditions, ContainerChange, ContainerEntry,
+    ContainerId, ContainerInfo, ContainerName, ContainerStore, Created, Deleted, Download, ListQuery,
+    NewContainer, NewObject, NewPart, NewUpload, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata,
+    ObjectStore, Page, PartInfo, PartLayout, PartNumber, Read, Result, Store, UploadEntry, UploadId,
+    UploadInfo, UploadQuery, UploadStore, Usage, UserMetadata, VersionId, VersionPage, VersionQuery,
 };
 
 use crate::decision::{Action, Resource, decide};
@@ -65,6 +66,11 @@ impl ContainerStore for Guarded {
         self.store.container(id).await
     }
 
+    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
+        self.allow(Action::Inspect, Resource::Container(id))?;
+        self.store.recent_container(id).await
+    }
+
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {
         self.allow(Action::Inspect, Resource::Container(id))?;
         self.store.usage(id).await
@@ -104,9 +110,14 @@ impl ObjectStore for Guarded {
         self.store.get(id, read).await
     }
 
-    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
+    async fn head(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
         self.allow(Action::Read, Resource::Object(id))?;
-        self.store.head(id, conditions).await
+        self.store.head(id, version, conditions).await
     }
 
     async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
@@ -114,18 +125,48 @@ impl ObjectStore for Guarded {
         self.store.set_metadata(id, metadata).await
     }
 
-    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
+    async fn annotate(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        change: AnnotationsChange,
+    ) -> Result<ObjectInfo> {
+        self.allow(Action::Write, Resource::Object(id))?;
+        self.store.annotate(id, version, change).await
+    }
+
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
         self.allow(Action::Delete, Resource::Object(id))?;
-        self.store.delete(id, conditions).await
+        self.store.delete(id, version, conditions).await
+    }
+
+    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
+        self.allow(Action::List, Resource::Container(id))?;
+        self.store.versions(id, query).await
+    }
+
+    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
+        self.allow(Action::Read, Resource::Object(id))?;
+        self.store.layout(id, version).await
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl UploadStore for Guarded {
-    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
+    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
         self.allow(Action::Write, Resource::Object(id))?;
-        self.store.begin_upload(id, metadata).await
+        self.store.begin_upload(id, new).await
+    }
+
+    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo> {
+        self.allow(Action::List, Resource::Object(id))?;
+        self.store.upload(id, upload).await
     }
 
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
@@ -153,11 +194,10 @@ impl UploadStore for Guarded {
         &self,
         id: &ObjectId,
         upload: UploadId,
-        parts: &[ChosenPart],
-        conditions: &Conditions,
+        completion: Completion,
     ) -> Result<ObjectInfo> {
         self.allow(Action::Write, Resource::Object(id))?;
-        self.store.complete_upload(id, upload, parts, conditions).await
+        self.store.complete_upload(id, upload, completion).await
     }
 
     async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use martlet_auth::{Guarded, Identity, Role};
 use martlet_model::store::whole_body;
 use martlet_model::{
-    AccountName, Claim, Conditions, ContainerChange, ContainerId, ContainerName, ContainerStore as _,
-    ETagStyle, Error, ListQuery, NewContainer, NewObject, NewPart, ObjectId, ObjectKey, ObjectMetadata,
-    ObjectStore as _, PartNumber, Read, Store, UploadId, UploadQuery, UploadStore as _, UserMetadata,
+    AccountName, ChecksumCell, Claim, Conditions, ContainerChange, ContainerId, ContainerName,
+    ContainerStore as _, ETagStyle, Error, ListQuery, NewObject, NewPart, NewUpload, ObjectId, ObjectKey,
+    ObjectMetadata, ObjectStore as _, PartNumber, Read, Store, UploadId, UploadQuery, UploadStore as _,
+    UserMetadata,
 };
+use martlet_testkit::conformance::steps::{completion, new_container};
 use martlet_testkit::{MemoryStore, SimulatedClock, conformance};
 
 fn account(name: &str) -> AccountName {
@@ -24,13 +26,7 @@ fn object() -> ObjectId {
 }
 
 fn new_object(body: &'static str) -> NewObject {
-    NewObject {
-        metadata: ObjectMetadata::default(),
-        conditions: none(),
-        md5: None,
-        bytes: None,
-        body: whole_body(body),
-    }
+    NewObject::new(ObjectMetadata::default(), none(), whole_body(body))
 }
 
 fn none() -> Conditions {
@@ -55,8 +51,8 @@ async fn every_access_is_denied(store: &Guarded, upload: UploadId) {
     let object = object();
     let container = &object.container;
     let list = ListQuery::all(1);
-    let new = NewContainer { metadata: UserMetadata::default(), claim: Claim::IfFree };
-    let change = ContainerChange { metadata: UserMetadata::default() };
+    let new = new_container(Claim::IfFree);
+    let change = ContainerChange::default();
     denied(&store.account(&container.account).await);
     denied(&store.update_account(&container.account, &UserMetadata::default()).await);
     denied(&store.containers(&container.account, &list).await);
@@ -68,23 +64,24 @@ async fn every_access_is_denied(store: &Guarded, upload: UploadId) {
 
     denied(&store.list(container, &list).await);
     denied(&store.put(&object, new_object("new")).await);
-    denied(&store.get(&object, Read { conditions: none(), range: None }).await);
-    denied(&store.head(&object, &none()).await);
+    denied(&store.get(&object, Read { version: None, conditions: none(), range: None }).await);
+    denied(&store.head(&object, None, &none()).await);
     denied(&store.set_metadata(&object, ObjectMetadata::default()).await);
-    denied(&store.delete(&object, &none()).await);
+    denied(&store.delete(&object, None, &none()).await);
 
     let part = NewPart {
         number: PartNumber::new(1).expect("1 is a number"),
         md5: None,
         bytes: None,
         body: whole_body("new"),
+        checksum: ChecksumCell::default(),
     };
-    denied(&store.begin_upload(&object, ObjectMetadata::default()).await);
+    denied(&store.begin_upload(&object, NewUpload::default()).await);
     denied(&store.put_part(&object, upload, part).await);
     denied(&store.parts(&object, upload, None, 1).await);
     let uploads = UploadQuery { prefix: "".into(), after: None, limit: 1 };
     denied(&store.uploads(container, &uploads).await);
-    denied(&store.complete_upload(&object, upload, &[], &none()).await);
+    denied(&store.complete_upload(&object, upload, completion(&[], &none())).await);
     denied(&store.abort_upload(&object, upload).await);
 }
 
@@ -93,18 +90,18 @@ async fn nobody_else_has_any_of_it() {
     let store = memory();
     let object = object();
     let owner = Guarded::new(store.clone(), Identity::user(account("AUTH_own"), "tester", Role::Owner));
-    let new = NewContainer { metadata: UserMetadata::default(), claim: Claim::Required };
+    let new = new_container(Claim::Required);
     owner.create_container(&object.container, new).await.unwrap();
     owner.put(&object, new_object("old")).await.unwrap();
-    let upload = owner.begin_upload(&object, ObjectMetadata::default()).await.unwrap();
-    let before = owner.head(&object, &none()).await.unwrap();
+    let upload = owner.begin_upload(&object, NewUpload::default()).await.unwrap();
+    let before = owner.head(&object, None, &none()).await.unwrap();
 
     let stranger = Identity::user(account("AUTH_other"), "tester", Role::Owner);
     for identity in [stranger, Identity::Anonymous] {
         every_access_is_denied(&Guarded::new(store.clone(), identity), upload).await;
     }
 
-    assert_eq!(owner.head(&object, &none()).await.unwrap(), before);
+    assert_eq!(owner.head(&object, None, &none()).await.unwrap(), before);
     assert_eq!(owner.parts(&object, upload, None, 1).await.unwrap(), (Vec::new(), false));
 }
 
@@ -113,7 +110,7 @@ async fn whose_bucket_it_is_may_be_known() {
     let store = memory();
     let object = object();
     let owner = Guarded::new(store.clone(), Identity::user(account("AUTH_own"), "tester", Role::Owner));
-    let new = NewContainer { metadata: UserMetadata::default(), claim: Claim::Required };
+    let new = new_container(Claim::Required);
     owner.create_container(&object.container, new).await.unwrap();
     let nobody = Guarded::new(store, Identity::Anonymous);
     let found = nobody.bucket_owner(&object.container.name).await.unwrap();

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use martlet_auth::{Guarded, Identity, Role};
 use martlet_model::{
-    AccountInfo, AccountName, ChosenPart, Conditions, ContainerChange, ContainerEntry, ContainerId,
-    ContainerInfo, ContainerName, ContainerStore, Created, Download, ListQuery, NewContainer, NewObject,
-    NewPart, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo, PartNumber,
-    Read, Result, Store, UploadEntry, UploadId, UploadQuery, UploadStore, Usage, UserMetadata,
+    AccountInfo, AccountName, AnnotationsChange, Completion, Conditions, ContainerChange, ContainerEntry,
+    ContainerId, ContainerInfo, ContainerName, ContainerStore, Created, Deleted, DocumentKind, DocumentStore,
+    Download, Expect, ListQuery, NewContainer, NewObject, NewPart, NewUpload, ObjectEntry, ObjectId,
+    ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo, PartLayout, PartNumber, Read, Result, Store,
+    UploadEntry, UploadId, UploadInfo, UploadQuery, UploadStore, Usage, UserMetadata, VersionId, VersionPage,
+    VersionQuery,
 };
 
 #[derive(Debug)]
@@ -47,6 +50,9 @@ impl ContainerStore for Owners {
         self.of(&id.account).container(id).await
     }
 
+    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
+        self.of(&id.account).recent_container(id).await
+    }
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {
         self.of(&id.account).usage(id).await
     }
@@ -79,24 +85,86 @@ impl ObjectStore for Owners {
         self.of(&id.container.account).get(id, read).await
     }
 
-    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
-        self.of(&id.container.account).head(id, conditions).await
+    async fn head(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        self.of(&id.container.account).head(id, version, conditions).await
     }
 
     async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
         self.of(&id.container.account).set_metadata(id, metadata).await
     }
 
-    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
-        self.of(&id.container.account).delete(id, conditions).await
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        self.of(&id.container.account).delete(id, version, conditions).await
+    }
+
+    async fn annotate(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        change: AnnotationsChange,
+    ) -> Result<ObjectInfo> {
+        self.of(&id.container.account).annotate(id, version, change).await
+    }
+
+    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
+        self.of(&id.account).versions(id, query).await
+    }
+
+    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
+        self.of(&id.container.account).layout(id, version).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl DocumentStore for Owners {
+    async fn document(&self, kind: DocumentKind, key: &[u8]) -> Result<Option<Bytes>> {
+        self.0.document(kind, key).await
+    }
+
+    async fn put_document(
+        &self,
+        kind: DocumentKind,
+        key: &[u8],
+        document: Bytes,
+        expect: Expect,
+    ) -> Result<()> {
+        self.0.put_document(kind, key, document, expect).await
+    }
+
+    async fn remove_document(&self, kind: DocumentKind, key: &[u8], expect: Expect) -> Result<()> {
+        self.0.remove_document(kind, key, expect).await
+    }
+
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        after: Option<Bytes>,
+        limit: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool)> {
+        self.0.documents(kind, after, limit).await
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl UploadStore for Owners {
-    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
-        self.of(&id.container.account).begin_upload(id, metadata).await
+    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
+        self.of(&id.container.account).begin_upload(id, new).await
+    }
+
+    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo> {
+        self.of(&id.container.account).upload(id, upload).await
     }
 
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
@@ -121,10 +189,9 @@ impl UploadStore for Owners {
         &self,
         id: &ObjectId,
         upload: UploadId,
-        parts: &[ChosenPart],
-        conditions: &Conditions,
+        completion: Completion,
     ) -> Result<ObjectInfo> {
-        self.of(&id.container.account).complete_upload(id, upload, parts, conditions).await
+        self.of(&id.container.account).complete_upload(id, upload, completion).await
     }
 
     async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {

@@ -54,7 +54,7 @@ pub(super) fn not_modified(info: &ObjectInfo) -> Response {
 
 /// The headers of an object that is read; `bytes` of it are in the answer.
 pub(super) fn describe(headers: &mut HeaderMap, info: &ObjectInfo, bytes: u64, overrides: &Overrides) {
-    let ObjectInfo { content, metadata, modified } = info;
+    let ObjectInfo { content, metadata, modified, .. } = info;
     headers.reserve(8 + metadata.user.iter().count());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
@@ -67,6 +67,8 @@ pub(super) fn describe(headers: &mut HeaderMap, info: &ObjectInfo, bytes: u64, o
         content_language,
         cache_control,
         expires,
+        delete_at: _,
+        dynamic_manifest: _,
         user,
     } = metadata;
     let content_type = content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN);

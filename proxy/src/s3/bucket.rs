@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use martlet_auth::{Denied, Guarded};
 use martlet_model::{
     Claim, ContainerEntry, ContainerStore as _, Created, Error, ListEntry, ListQuery, NewContainer, Page,
-    UserMetadata,
+    SettingsChange, UserMetadata,
 };
 
 use super::command::Operation;
@@ -50,7 +50,12 @@ impl Scene<'_> {
             return Err(Refusal::BucketName);
         }
         check_configuration(&body.collect(CONFIGURATION_BYTES_MAX).await?, self.region)?;
-        let new = NewContainer { metadata: UserMetadata::default(), claim: Claim::Required };
+        let new = NewContainer {
+            metadata: UserMetadata::default(),
+            claim: Claim::Required,
+            settings: SettingsChange::default(),
+            versioning: None,
+        };
         match self.store.create_container(self.container, new).await? {
             Created::Existing if self.region != LENIENT_REGION => Err(Refusal::BucketAlreadyOwnedByYou),
             Created::New | Created::Existing => {

@@ -39,6 +39,8 @@ impl Headers<'_> {
             if_none_match: self.matching(&IF_NONE_MATCH, "if-none-match")?,
             if_modified_since: self.date(&IF_MODIFIED_SINCE),
             if_unmodified_since: self.date(&IF_UNMODIFIED_SINCE),
+            if_modified_at: None,
+            if_bytes: None,
         })
     }
 
@@ -60,6 +62,8 @@ impl Headers<'_> {
             if_none_match: self.take_match("x-amz-copy-source-if-none-match")?,
             if_modified_since: self.take("x-amz-copy-source-if-modified-since")?.and_then(parse_date),
             if_unmodified_since: self.take("x-amz-copy-source-if-unmodified-since")?.and_then(parse_date),
+            if_modified_at: None,
+            if_bytes: None,
         })
     }
 

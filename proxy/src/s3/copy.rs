@@ -8,9 +8,9 @@ use martlet_auth::TargetError;
 use martlet_auth::target::decode_path;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    BodyError, ByteRange, ByteStream, Conditions, ContainerName, Digest, Download, Error, NewObject, NewPart,
-    Noun, ObjectId, ObjectKey, ObjectMetadata, ObjectStore as _, ObjectStream, PartNumber, Read, Timestamp,
-    UploadId, UploadStore as _,
+    BodyError, ByteRange, ByteStream, ChecksumCell, Conditions, ContainerName, Digest, Download, Error,
+    NewObject, NewPart, Noun, ObjectId, ObjectKey, ObjectMetadata, ObjectStore as _, ObjectStream,
+    PartNumber, Read, Timestamp, UploadId, UploadStore as _,
 };
 
 use super::conditions::parse_range;
@@ -105,14 +105,12 @@ impl Scene<'_> {
         let content = found.info.content;
         let trouble = Trouble::default();
         let new = NewObject {
-            metadata: metadata.unwrap_or(found.info.metadata),
-            conditions,
             md5: match content.digest {
                 Digest::Whole(md5) => Some(md5),
                 Digest::Parts { .. } => None,
             },
             bytes: Some(content.bytes),
-            body: trouble.watch(found.body),
+            ..NewObject::new(metadata.unwrap_or(found.info.metadata), conditions, trouble.watch(found.body))
         };
         let stored = self.store.put(&target, new).await;
         let info = stored.map_err(|error| trouble.explain(error))?;
@@ -134,8 +132,13 @@ impl Scene<'_> {
             return Err(Error::RangeUnsatisfiable(Box::new(found.info)).into());
         }
         let trouble = Trouble::default();
-        let part =
-            NewPart { number, md5: None, bytes: Some(found.span.bytes()), body: trouble.watch(found.body) };
+        let part = NewPart {
+            number,
+            md5: None,
+            bytes: Some(found.span.bytes()),
+            body: trouble.watch(found.body),
+            checksum: ChecksumCell::default(),
+        };
         let stored = self.store.put_part(&self.object(key), upload, part).await;
         let part = stored.map_err(|error| trouble.explain(error))?;
         Ok(copied("CopyPartResult", part.modified, &format!("\"{}\"", part.md5)))
@@ -146,7 +149,7 @@ impl Scene<'_> {
         let Source { bucket, key, conditions, range } = source;
         let container = container_of(&bucket, self.store).await?;
         let object = ObjectId { container, key };
-        match self.store.get(&object, Read { conditions, range }).await {
+        match self.store.get(&object, Read { version: None, conditions, range }).await {
             Ok(found) if found.span.bytes() > PUT_BYTES_MAX => {
                 Err(Refusal::Request("the source is larger than 5368709120 bytes"))
             }

@@ -60,8 +60,8 @@ impl Scene<'_> {
 
     async fn delete_one(&self, key: &str) -> Result<(), Refusal> {
         let key = ObjectKey::parse(Bytes::copy_from_slice(key.as_bytes()))?;
-        match self.store.delete(&self.object(key), &Conditions::none(ETagStyle::S3)).await {
-            Ok(()) | Err(Error::NotFound(Noun::Object)) => Ok(()),
+        match self.store.delete(&self.object(key), None, &Conditions::none(ETagStyle::S3)).await {
+            Ok(_) | Err(Error::NotFound(Noun::Object)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -160,6 +160,8 @@ impl<'a> Headers<'a> {
             content_language: self.text(&CONTENT_LANGUAGE, "content-language")?,
             cache_control: self.text(&CACHE_CONTROL, "cache-control")?,
             expires: self.text(&EXPIRES, "expires")?,
+            delete_at: None,
+            dynamic_manifest: None,
             user: self.take_user_metadata()?,
         })
     }

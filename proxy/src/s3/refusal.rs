@@ -165,6 +165,10 @@ fn store_words(error: &Error) -> Words {
         Error::NotFound(Noun::Account | Noun::Container) => (StatusCode::NOT_FOUND, "NoSuchBucket"),
         Error::NotFound(Noun::Object) | Error::NothingToMatch => (StatusCode::NOT_FOUND, "NoSuchKey"),
         Error::NotFound(Noun::Upload) => (StatusCode::NOT_FOUND, "NoSuchUpload"),
+        Error::NotFound(Noun::Version) => (StatusCode::NOT_FOUND, "NoSuchVersion"),
+        Error::DeleteMarker { is_current: true, .. } => (StatusCode::NOT_FOUND, "NoSuchKey"),
+        Error::DeleteMarker { is_current: false, .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+        Error::VersioningStays => (StatusCode::CONFLICT, "InvalidBucketState"),
         Error::NameTaken => (StatusCode::CONFLICT, "BucketAlreadyExists"),
         Error::NotEmpty => (StatusCode::CONFLICT, "BucketNotEmpty"),
         Error::Denied => (StatusCode::FORBIDDEN, "AccessDenied"),
@@ -216,6 +220,8 @@ fn upload_code(error: &UploadError) -> &'static str {
         UploadError::InvalidPartOrder => "InvalidPartOrder",
         UploadError::PartTooSmall { .. } => "EntityTooSmall",
         UploadError::NoParts => "MalformedXML",
+        UploadError::WrongSize { .. } => "InvalidRequest",
+        UploadError::WrongChecksum => "BadDigest",
     }
 }
 

@@ -4,8 +4,8 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::HOST;
 use martlet_model::{
-    ChosenPart, Conditions, NewPart, ObjectInfo, ObjectKey, ObjectMetadata, PartInfo, PartNumber, UploadId,
-    UploadStore as _,
+    ChecksumCell, ChosenPart, Completion, Conditions, NewPart, NewUpload, ObjectInfo, ObjectKey,
+    ObjectMetadata, PartInfo, PartNumber, UploadId, UploadStore as _,
 };
 
 use super::headers::Integrity;
@@ -32,7 +32,7 @@ impl Scene<'_> {
         metadata: ObjectMetadata,
     ) -> Result<Response, Refusal> {
         let object = self.object(key);
-        let upload = self.store.begin_upload(&object, metadata).await?;
+        let upload = self.store.begin_upload(&object, NewUpload { metadata, ..NewUpload::default() }).await?;
         let mut xml = Writer::new("InitiateMultipartUploadResult");
         xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
         xml.word("UploadId", upload);
@@ -52,6 +52,7 @@ impl Scene<'_> {
             md5: integrity.md5,
             bytes: Some(bytes),
             body: checked(body, integrity.checksum),
+            checksum: ChecksumCell::default(),
         };
         let part = self.store.put_part(&self.object(key), upload, part).await?;
         let mut response = answer::empty(StatusCode::OK);
@@ -69,7 +70,8 @@ impl Scene<'_> {
         let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
         let parts = read_parts(&document)?;
         let object = self.object(key);
-        let info = self.store.complete_upload(&object, upload, &parts, conditions).await?;
+        let completion = Completion { parts, conditions: conditions.clone(), bytes: None, checksum: None };
+        let info = self.store.complete_upload(&object, upload, completion).await?;
         Ok(answer::xml(self.completed(&object.key, &info)))
     }
 
@@ -144,7 +146,7 @@ fn read_part(part: &Element) -> Result<ChosenPart, Refusal> {
         }
     }
     match (number, etag) {
-        (Some(number), Some(etag)) => Ok(ChosenPart { number, etag }),
+        (Some(number), Some(etag)) => Ok(ChosenPart { number, etag, checksum: None }),
         (None, _) => Err(Refusal::MalformedXml("Part has no PartNumber from 1 to 10000")),
         (_, None) => Err(Refusal::MalformedXml("Part has no ETag")),
     }

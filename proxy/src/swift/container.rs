@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::{
     Claim, ContainerChange, ContainerId, ContainerInfo, ContainerStore as _, Created, ListQuery,
-    NewContainer, ObjectStore as _, Usage, UserMetadata,
+    NewContainer, ObjectStore as _, SettingsChange, Usage, UserMetadata,
 };
 
 use super::account::add_metadata;
@@ -74,7 +74,12 @@ pub(super) async fn head(command: HeadContainer, store: &Guarded) -> Result<Resp
 }
 
 pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
-    let new = NewContainer { metadata: command.changes, claim: Claim::IfFree };
+    let new = NewContainer {
+        metadata: command.changes,
+        claim: Claim::IfFree,
+        settings: SettingsChange::default(),
+        versioning: None,
+    };
     Ok(match store.create_container(&command.id, new).await? {
         Created::New => answer::empty(StatusCode::CREATED, HeaderMap::new()),
         Created::Existing => answer::accepted(HeaderMap::new()),
@@ -82,7 +87,12 @@ pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Res
 }
 
 pub(super) async fn post(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
-    store.update_container(&command.id, ContainerChange { metadata: command.changes }).await?;
+    store
+        .update_container(
+            &command.id,
+            ContainerChange { metadata: command.changes, ..ContainerChange::default() },
+        )
+        .await?;
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
 
@@ -106,7 +116,7 @@ fn render(info: &ContainerInfo, usage: Usage) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use http::Request;
-    use martlet_model::{AccountName, ContainerName, Timestamp};
+    use martlet_model::{AccountName, ContainerName, Settings, Timestamp, Versioning};
 
     use super::*;
 
@@ -138,6 +148,8 @@ mod tests {
             metadata: UserMetadata::collect([("color".to_owned(), "blue".to_owned())]).unwrap(),
             created: Timestamp::from_micros(1_500_000),
             modified: Timestamp::from_micros(784_111_776_000_001),
+            settings: Settings::default(),
+            versioning: Versioning::Off,
         };
         let headers = render(&info, Usage::default());
         assert_eq!(headers["x-container-object-count"], "0");

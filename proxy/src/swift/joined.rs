@@ -50,10 +50,10 @@ pub(super) fn parse_delete(id: ObjectId, head: &Parts) -> DeleteJoined {
 /// Answers 200 whatever happens; the outcome is in the body, where clients look for it.
 pub(super) async fn delete(command: DeleteJoined, store: &Guarded) -> Result<Response, Refusal> {
     let none = Conditions::none(ETagStyle::Swift);
-    let outcome = match store.head(&command.id, &none).await {
+    let outcome = match store.head(&command.id, None, &none).await {
         Ok(info) if !is_joined(&info) => Outcome::NotJoined,
-        Ok(_) => match store.delete(&command.id, &none).await {
-            Ok(()) => Outcome::Deleted,
+        Ok(_) => match store.delete(&command.id, None, &none).await {
+            Ok(_) => Outcome::Deleted,
             Err(Error::NotFound(Noun::Object)) => Outcome::NotFound,
             Err(error) => return Err(error.into()),
         },

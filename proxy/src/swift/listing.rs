@@ -218,6 +218,7 @@ mod tests {
             content: Content { bytes: 1, digest: Digest::Whole(Md5::of(b"a")) },
             content_type: content_type.map(str::to_owned),
             modified: AT,
+            version: None,
         })
     }
 

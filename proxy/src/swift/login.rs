@@ -83,7 +83,7 @@ pub(super) async fn perform(
 fn user(identity: Identity) -> Option<std::sync::Arc<martlet_auth::User>> {
     match identity {
         Identity::User(user) => Some(user),
-        Identity::Anonymous => None,
+        Identity::Anonymous | Identity::Bearer(_) => None,
     }
 }
 

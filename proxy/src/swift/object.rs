@@ -131,6 +131,8 @@ fn stored_headers(request: &HeaderMap) -> Result<ObjectMetadata, Refusal> {
         content_language: headers::stored_text(request, CONTENT_LANGUAGE.as_str())?,
         cache_control: headers::stored_text(request, CACHE_CONTROL.as_str())?,
         expires: headers::stored_text(request, EXPIRES.as_str())?,
+        delete_at: None,
+        dynamic_manifest: None,
         user: headers::metadata(request, Owner::Object)?,
     })
 }
@@ -138,7 +140,7 @@ fn stored_headers(request: &HeaderMap) -> Result<ObjectMetadata, Refusal> {
 pub(super) async fn put(command: PutObject, body: RequestBody, store: &Guarded) -> Result<Response, Refusal> {
     let PutObject { id, metadata, conditions, md5, bytes } = command;
     let body = body.into_stream(PUT_BYTES_MAX);
-    let info = store.put(&id, NewObject { metadata, conditions, md5, bytes, body }).await?;
+    let info = store.put(&id, NewObject { md5, bytes, ..NewObject::new(metadata, conditions, body) }).await?;
     let mut headers = HeaderMap::new();
     headers.insert(ETAG, etag(&info));
     headers.insert(LAST_MODIFIED, last_modified(&info));
@@ -184,7 +186,8 @@ enum Extent {
 
 /// Opens the object as asked. With `If-Range` the range counts only for the very object that it names.
 async fn open(command: &GetObject, store: &Guarded) -> Result<(Download, Extent), Error> {
-    let read = |conditions: Conditions, range| store.get(&command.id, Read { conditions, range });
+    let read =
+        |conditions: Conditions, range| store.get(&command.id, Read { version: None, conditions, range });
     let conditions = &command.conditions;
     match (command.range, &command.if_range) {
         (Some(range), IfRange::Unset) => {
@@ -203,7 +206,7 @@ async fn open(command: &GetObject, store: &Guarded) -> Result<(Download, Extent)
 }
 
 pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Response, Refusal> {
-    let info = match store.head(&command.id, &command.conditions).await {
+    let info = match store.head(&command.id, None, &command.conditions).await {
         Err(error) => return Err(described(error, &command.id, &command.conditions, store).await),
         Ok(info) => info,
     };
@@ -219,7 +222,7 @@ pub(super) async fn post(command: PostObject, store: &Guarded) -> Result<Respons
 }
 
 pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Response, Refusal> {
-    store.delete(&command.id, &command.conditions).await?;
+    store.delete(&command.id, None, &command.conditions).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
 
@@ -228,7 +231,7 @@ pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Res
 async fn described(error: Error, id: &ObjectId, conditions: &Conditions, store: &Guarded) -> Refusal {
     match error {
         Error::PreconditionFailed => {
-            let present = store.head(id, &Conditions::none(ETagStyle::Swift)).await;
+            let present = store.head(id, None, &Conditions::none(ETagStyle::Swift)).await;
             present.map_or(error.into(), |info| Refusal::Unmatched(Box::new(info)))
         }
         Error::NotFound(Noun::Object) | Error::NothingToMatch => match conditions.if_match {

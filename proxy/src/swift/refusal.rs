@@ -94,8 +94,8 @@ impl Refusal {
 /// No situation may be forgotten here: there is no arm for "all others".
 fn of_store(error: &Error) -> (u16, Words) {
     match error {
-        Error::NotFound(_) => (404, Words::Page),
-        Error::NameTaken | Error::NotEmpty => (409, Words::Page),
+        Error::NotFound(_) | Error::DeleteMarker { .. } => (404, Words::Page),
+        Error::NameTaken | Error::NotEmpty | Error::VersioningStays => (409, Words::Page),
         Error::Denied => (403, Words::Page),
         Error::PreconditionFailed | Error::NothingToMatch => (412, Words::Page),
         Error::NotModified(_) => (304, Words::Nothing),
@@ -183,11 +183,8 @@ mod tests {
     use super::*;
 
     fn info() -> Box<ObjectInfo> {
-        Box::new(ObjectInfo {
-            content: Content { bytes: 1, digest: Digest::Whole(Md5::of(b"a")) },
-            metadata: ObjectMetadata::default(),
-            modified: Timestamp::from_micros(0),
-        })
+        let content = Content { bytes: 1, digest: Digest::Whole(Md5::of(b"a")) };
+        Box::new(ObjectInfo::new(content, ObjectMetadata::default(), Timestamp::from_micros(0)))
     }
 
     #[track_caller]

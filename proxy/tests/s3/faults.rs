@@ -8,10 +8,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use martlet_model::store::whole_body;
 use martlet_model::{
-    AccountInfo, AccountName, ChosenPart, Conditions, ContainerChange, ContainerEntry, ContainerId,
-    ContainerInfo, ContainerName, ContainerStore, Created, Download, Error, ListQuery, NewContainer,
-    NewObject, NewPart, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo,
-    PartNumber, Read, Result, Store, UploadEntry, UploadId, UploadQuery, UploadStore, Usage, UserMetadata,
+    AccountInfo, AccountName, AnnotationsChange, Completion, Conditions, ContainerChange, ContainerEntry,
+    ContainerId, ContainerInfo, ContainerName, ContainerStore, Created, Deleted, DocumentKind, DocumentStore,
+    Download, Error, Expect, ListQuery, NewContainer, NewObject, NewPart, NewUpload, ObjectEntry, ObjectId,
+    ObjectInfo, ObjectMetadata, ObjectStore, Page, PartInfo, PartLayout, PartNumber, Read, Result, Store,
+    UploadEntry, UploadId, UploadInfo, UploadQuery, UploadStore, Usage, UserMetadata, VersionId, VersionPage,
+    VersionQuery,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -78,18 +80,45 @@ impl ObjectStore for Faulty {
         Ok(found)
     }
 
-    async fn head(&self, id: &ObjectId, conditions: &Conditions) -> Result<ObjectInfo> {
+    async fn head(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
         fault(id)?;
-        self.store.head(id, conditions).await
+        self.store.head(id, version, conditions).await
     }
 
     async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
         self.store.set_metadata(id, metadata).await
     }
 
-    async fn delete(&self, id: &ObjectId, conditions: &Conditions) -> Result<()> {
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
         fault(id)?;
-        self.store.delete(id, conditions).await
+        self.store.delete(id, version, conditions).await
+    }
+
+    async fn annotate(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        change: AnnotationsChange,
+    ) -> Result<ObjectInfo> {
+        self.store.annotate(id, version, change).await
+    }
+
+    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
+        self.store.versions(id, query).await
+    }
+
+    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
+        self.store.layout(id, version).await
     }
 }
 
@@ -110,6 +139,9 @@ impl ContainerStore for Faulty {
     async fn container(&self, id: &ContainerId) -> Result<ContainerInfo> {
         self.store.container(id).await
     }
+    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
+        self.store.recent_container(id).await
+    }
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {
         self.store.usage(id).await
     }
@@ -125,10 +157,44 @@ impl ContainerStore for Faulty {
 }
 
 #[async_trait]
-impl UploadStore for Faulty {
-    async fn begin_upload(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
-        self.store.begin_upload(id, metadata).await
+impl DocumentStore for Faulty {
+    async fn document(&self, kind: DocumentKind, key: &[u8]) -> Result<Option<Bytes>> {
+        self.store.document(kind, key).await
     }
+
+    async fn put_document(
+        &self,
+        kind: DocumentKind,
+        key: &[u8],
+        document: Bytes,
+        expect: Expect,
+    ) -> Result<()> {
+        self.store.put_document(kind, key, document, expect).await
+    }
+
+    async fn remove_document(&self, kind: DocumentKind, key: &[u8], expect: Expect) -> Result<()> {
+        self.store.remove_document(kind, key, expect).await
+    }
+
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        after: Option<Bytes>,
+        limit: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, bool)> {
+        self.store.documents(kind, after, limit).await
+    }
+}
+
+#[async_trait]
+impl UploadStore for Faulty {
+    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
+        self.store.begin_upload(id, new).await
+    }
+    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo> {
+        self.store.upload(id, upload).await
+    }
+
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
         self.store.put_part(id, upload, part).await
     }
@@ -148,10 +214,9 @@ impl UploadStore for Faulty {
         &self,
         id: &ObjectId,
         upload: UploadId,
-        parts: &[ChosenPart],
-        conditions: &Conditions,
+        completion: Completion,
     ) -> Result<ObjectInfo> {
-        self.store.complete_upload(id, upload, parts, conditions).await
+        self.store.complete_upload(id, upload, completion).await
     }
     async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {
         self.store.abort_upload(id, upload).await

@@ -6,11 +6,8 @@ use martlet_model::{Content, Digest, Md5, ObjectInfo, ObjectMetadata, PartNumber
 use super::*;
 
 fn info() -> Box<ObjectInfo> {
-    Box::new(ObjectInfo {
-        content: Content { bytes: 0, digest: Digest::Whole(Md5::of(b"")) },
-        metadata: ObjectMetadata::default(),
-        modified: Timestamp::from_micros(0),
-    })
+    let content = Content { bytes: 0, digest: Digest::Whole(Md5::of(b"")) };
+    Box::new(ObjectInfo::new(content, ObjectMetadata::default(), Timestamp::from_micros(0)))
 }
 
 #[track_caller]
