@@ -4,7 +4,8 @@
 //! whether it is in the same process or at the other end of a connection.
 //!
 //! Reading order: [`row`] (what is addressed), [`change`] (prepare and accept), [`read`], [`list`],
-//! [`blob`] (bytes), [`upkeep`] (garbage, tombstones, counters, seals), and [`replica`], the trait.
+//! [`blob`] (bytes), [`upkeep`] (garbage, tombstones, counters, seals), [`survey`] (what repair compares),
+//! and [`replica`], the trait.
 //!
 //! **Invariant:** nothing here does I/O, and nothing here knows accounts, buckets or HTTP:
 //! a row's record is opaque bytes.
@@ -15,6 +16,7 @@ pub mod list;
 pub mod read;
 pub mod replica;
 pub mod row;
+pub mod survey;
 pub mod upkeep;
 
 pub use blob::{
@@ -26,4 +28,8 @@ pub use list::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage};
 pub use read::{ReadRow, RowReply, Want};
 pub use replica::{Replica, ReplicaError};
 pub use row::{RowAddress, RowKey, RowState, RowValue, TableId, TableKind, Weight};
+pub use survey::{
+    BlobStanding, HeldBlob, InspectBlobs, InspectDepth, ListTables, RowStanding, Survey, SurveyDepth,
+    SurveyPage, SurveyedRow, TablePage,
+};
 pub use upkeep::{BlobFact, Garbage, PartitionCounters, SealToken, TableCounters, Tombstone};

@@ -4,12 +4,14 @@ use std::fmt;
 
 use async_trait::async_trait;
 use martlet_register::{Ballot, Refused};
+use martlet_ring::Partition;
 
 use crate::blob::{BlobId, BlobWriter, BlockStream, NewBlob, ReadBlob};
 use crate::change::{Accept, Prepare, Promise};
 use crate::list::{ListRows, RowPage};
 use crate::read::{ReadRow, RowReply};
 use crate::row::TableId;
+use crate::survey::{BlobStanding, HeldBlob, InspectBlobs, ListTables, Survey, SurveyPage, TablePage};
 use crate::upkeep::{BlobFact, Garbage, SealToken, TableCounters, Tombstone};
 
 /// One device of one storage node.
@@ -49,6 +51,41 @@ pub trait Replica: fmt::Debug + Send + Sync + 'static {
     /// Drops tombstones, each if it still is the accepted state with this ballot, and raises the floor of its
     /// partition to that ballot. The caller has made sure that every replica of the row has accepted it.
     async fn forget(&self, tombstones: Vec<Tombstone>) -> Result<(), ReplicaError>;
+
+    /// The digest of each of these partitions over all of its tables, in the same order: the wrapping sum of the
+    /// tables' digests. Replicas with the same digest hold the same rows.
+    async fn digests(&self, partitions: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
+        drop((partitions,));
+        Err(ReplicaError::Invalid("not offered by this device"))
+    }
+    /// The next tables that have rows in some partitions, and what they count there.
+    async fn tables(&self, request: ListTables) -> Result<TablePage, ReplicaError> {
+        drop((request,));
+        Err(ReplicaError::Invalid("not offered by this device"))
+    }
+    /// The next rows of one table in some partitions, with their ballots. Damaged rows are among them.
+    async fn survey(&self, request: Survey) -> Result<SurveyPage, ReplicaError> {
+        drop((request,));
+        Err(ReplicaError::Invalid("not offered by this device"))
+    }
+    /// How the device holds each of these blobs, in the same order.
+    async fn inspect(&self, request: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
+        drop((request,));
+        Err(ReplicaError::Invalid("not offered by this device"))
+    }
+    /// Blobs after `after`, in the order of their ids, at most `limit`; fewer only at the end.
+    async fn held(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
+        let _ = (after, limit);
+        Err(ReplicaError::Invalid("not offered by this device"))
+    }
+    /// Begins to store a blob once more, in the place of what the device has of it.
+    ///
+    /// Nothing of the old is given up before the new bytes are durable. They must be those that the index's entry,
+    /// where it is sound, says; its owner then stays.
+    async fn restage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        drop((blob,));
+        Err(ReplicaError::Invalid("not offered by this device"))
+    }
 }
 
 /// Why a device didn't do what it was asked.
