@@ -57,15 +57,25 @@ pub struct Secret(Arc<str>);
 
 impl Identity {
     pub fn user(account: AccountName, name: impl Into<String>, role: Role) -> Self {
-        Self::User(Arc::new(User::new(account, name, role)))
+        User::new(account, name, role).into()
+    }
+
+    pub fn as_user(&self) -> Option<&Arc<User>> {
+        match self {
+            Self::Anonymous | Self::Bearer(_) => None,
+            Self::User(user) => Some(user),
+        }
     }
 
     /// The account that the caller belongs to.
     pub fn account(&self) -> Option<&AccountName> {
-        match self {
-            Self::Anonymous | Self::Bearer(_) => None,
-            Self::User(user) => Some(&user.account),
-        }
+        self.as_user().map(|user| &user.account)
+    }
+}
+
+impl From<User> for Identity {
+    fn from(user: User) -> Self {
+        Self::User(Arc::new(user))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod guarded;
 pub mod identity;
 pub mod ip_range;
 mod link_signature;
+pub mod s3_acl;
 pub mod sigv2;
 pub mod sigv4;
 pub mod swift_acl;

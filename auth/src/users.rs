@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use martlet_model::Result;
 
-use crate::identity::{Identity, Secret};
+use crate::identity::{CanonicalId, Identity, Secret, User};
 
 /// What a lookup by a public name gives: who it is, and the secret that proves it.
 #[derive(Clone, Debug)]
@@ -22,6 +23,10 @@ pub trait Users: fmt::Debug + Send + Sync + 'static {
     async fn by_access_key(&self, access_key: &str) -> Result<Option<Credentials>>;
     /// The user with a Swift user name (`account:user`, as in `X-Auth-User`), with the key for `X-Auth-Key`.
     async fn by_swift_name(&self, swift_name: &str) -> Result<Option<Credentials>>;
+    /// The user with an id, e.g. one that an ACL names.
+    async fn by_id(&self, id: &CanonicalId) -> Result<Option<Arc<User>>>;
+    /// The user with an e-mail address, whatever the case of its letters.
+    async fn by_email(&self, email: &str) -> Result<Option<Arc<User>>>;
 }
 
 /// A fixed set of users, in memory.
@@ -55,6 +60,13 @@ impl UserTable {
         self.swift_names.insert(swift_name.into(), Credentials { identity, secret });
         self
     }
+
+    /// The table is small: it holds who is configured, not who signs up.
+    fn find(&self, is: impl Fn(&User) -> bool) -> Option<Arc<User>> {
+        let credentials = self.access_keys.values().chain(self.swift_names.values());
+        let mut users = credentials.filter_map(|credentials| credentials.identity.as_user());
+        users.find(|user| is(user)).cloned()
+    }
 }
 
 #[async_trait]
@@ -65,5 +77,13 @@ impl Users for UserTable {
 
     async fn by_swift_name(&self, swift_name: &str) -> Result<Option<Credentials>> {
         Ok(self.swift_names.get(swift_name).cloned())
+    }
+
+    async fn by_id(&self, id: &CanonicalId) -> Result<Option<Arc<User>>> {
+        Ok(self.find(|user| user.id == *id))
+    }
+
+    async fn by_email(&self, email: &str) -> Result<Option<Arc<User>>> {
+        Ok(self.find(|user| user.email.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(email))))
     }
 }
