@@ -2,8 +2,21 @@
 
 #![expect(clippy::print_stdout, reason = "a command speaks to the person who typed it")]
 
+mod absent;
 mod clock;
+mod config;
+mod credentials;
+mod devices;
+mod files;
+mod front;
+mod init;
+mod links;
+mod node;
+mod process;
+mod proxy;
+mod secrets;
 mod serve;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -22,19 +35,28 @@ struct Arguments {
 enum Command {
     /// Serve both APIs from one process, over three devices below one folder.
     Serve(serve::Options),
+    /// Make the folder of a cluster of several processes on this machine, for trying, testing and measuring.
+    Init(init::Options),
+    /// Serve both APIs over the storage nodes of a cluster.
+    Proxy(proxy::Options),
+    /// Serve devices to the proxies of a cluster.
+    Node(node::Options),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("MARTLET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    let outcome = match arguments.command {
-        Command::Serve(options) => serve::run(&options),
+    let outcome: Result<(), Box<dyn std::error::Error>> = match arguments.command {
+        Command::Serve(options) => serve::run(&options).map_err(Into::into),
+        Command::Init(options) => init::run(&options).map_err(Into::into),
+        Command::Proxy(options) => proxy::run(&options).map_err(Into::into),
+        Command::Node(options) => node::run(&options).map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{}", with_sources(&error));
+            tracing::error!("{}", with_sources(&*error));
             ExitCode::FAILURE
         }
     }

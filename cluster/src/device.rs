@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use martlet_protocol::{Replica, ReplicaError};
+use martlet_protocol::{Replica, ReplicaError, SealToken, TableId};
 use martlet_ring::DeviceId;
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
 
 /// Failures in a row after which a device is asked last.
 const FAILURES_TOLERATED: u32 = 3;
-/// How long it is asked last at first; twice as long after every further failure.
-const AVOIDED_MIN: Duration = Duration::from_secs(1);
-/// The longest that a device is asked last before it is tried again.
-const AVOIDED_MAX: Duration = Duration::from_secs(30);
+/// How long it is asked last before it is probed. With a link that connects again within half a second,
+/// a device that is back is used again within two seconds, as soon as somebody has a use for it.
+const AVOIDED: Duration = Duration::from_millis(500);
+/// How long the answer to a probe may take.
+const PROBE_DEADLINE: Duration = Duration::from_secs(1);
+/// A seal that nobody holds: lifting it changes nothing, but has to pass by the device's writer.
+const NO_SEAL: (TableId, SealToken) = (TableId::system(0), SealToken([0; 16]));
 
 /// What a device answered.
 pub(crate) type Answered<T> = Result<T, ReplicaError>;
@@ -27,11 +31,27 @@ pub(crate) struct Device {
 }
 
 /// Remembers failures, so that a dead device doesn't slow every request.
+///
+/// ```text
+/// trusted ──failures──► avoided ──[`AVOIDED`] is over──► probed ──it answers──► trusted
+///                          ◄──────────it doesn't────────────┘
+/// ```
+///
+/// No request is ever the probe: while a device is probed, it still is asked last.
 #[derive(Debug)]
 struct Health {
     failures: AtomicU32,
     started: Instant,
     avoided_until_micros: AtomicU64,
+}
+
+/// What its health means for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Trusted,
+    Avoided,
+    /// Avoided, and whoever was told so has to see to a probe.
+    ToBeProbed,
 }
 
 /// Which of these devices should be asked last; `None`: none of them, as nearly always.
@@ -40,7 +60,7 @@ pub(crate) fn suspects(devices: &[Arc<Device>]) -> Option<Vec<bool>> {
         return None;
     }
     // Asked once each: the answer may change from one moment to the next.
-    Some(devices.iter().map(|device| device.is_suspect()).collect())
+    Some(devices.iter().map(Device::is_suspect).collect())
 }
 
 /// Puts suspect devices last, and leaves the order otherwise. Says how many aren't suspect.
@@ -67,9 +87,35 @@ impl Device {
         Self { id, replica, health }
     }
 
-    /// Whether it should be asked last. Once its time is over, one caller is let through to try it.
-    fn is_suspect(&self) -> bool {
-        self.health.is_suspect()
+    /// Whether it should be asked last. Once it has been for long enough, it is probed.
+    fn is_suspect(self: &Arc<Self>) -> bool {
+        match self.health.verdict() {
+            Verdict::Trusted => false,
+            Verdict::Avoided => true,
+            Verdict::ToBeProbed => {
+                // Without a runtime nobody is going to ask it anyway.
+                if let Ok(runtime) = Handle::try_current() {
+                    let device = self.clone();
+                    runtime.spawn(async move { device.probe().await });
+                }
+                true
+            }
+        }
+    }
+
+    /// Asks something that costs nothing, of those who read and of who writes: one may hang while the others don't.
+    async fn probe(&self) {
+        let (table, token) = NO_SEAL;
+        let questions = async {
+            self.replica.counters(Vec::new()).await?;
+            self.replica.unseal(table, token).await
+        };
+        let late = |_| Err(ReplicaError::Unreachable("a probe took too long".to_owned()));
+        let outcome = timeout(PROBE_DEADLINE, questions).await.unwrap_or_else(late);
+        if outcome.is_ok() {
+            tracing::info!(device = %self.id, "the device answers again");
+        }
+        self.note(&outcome);
     }
 
     /// Takes notice of how a question ended.
@@ -91,25 +137,24 @@ impl Health {
         self.failures.load(Ordering::Relaxed) == 0
     }
 
-    fn is_suspect(&self) -> bool {
+    fn verdict(&self) -> Verdict {
         if self.failures.load(Ordering::Relaxed) < FAILURES_TOLERATED {
-            return false;
+            return Verdict::Trusted;
         }
         let (now, until) = (self.now_micros(), self.avoided_until_micros.load(Ordering::Relaxed));
         if now < until {
-            return true;
+            return Verdict::Avoided;
         }
-        let next = now + micros(AVOIDED_MIN);
-        let tried_by_another =
+        let next = now + micros(AVOIDED + PROBE_DEADLINE);
+        let claimed =
             self.avoided_until_micros.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed);
-        tried_by_another.is_err()
+        if claimed.is_ok() { Verdict::ToBeProbed } else { Verdict::Avoided }
     }
 
     fn fail(&self) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(further) = failures.checked_sub(FAILURES_TOLERATED) {
-            let avoided = AVOIDED_MIN.saturating_mul(1 << further.min(16)).min(AVOIDED_MAX);
-            self.avoided_until_micros.store(self.now_micros() + micros(avoided), Ordering::Relaxed);
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if failures >= FAILURES_TOLERATED {
+            self.avoided_until_micros.store(self.now_micros() + micros(AVOIDED), Ordering::Relaxed);
         }
     }
 
@@ -135,7 +180,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_dead_device_is_tried_again_by_one_caller_at_a_time() {
+    async fn a_dead_device_is_probed_once_at_a_time() {
         let health = Health {
             failures: AtomicU32::new(0),
             started: Instant::now(),
@@ -143,13 +188,13 @@ mod tests {
         };
         health.fail();
         health.fail();
-        assert!(!health.is_suspect(), "that can happen");
+        assert_eq!(health.verdict(), Verdict::Trusted, "that can happen");
         health.fail();
-        assert!(health.is_suspect());
-        advance(AVOIDED_MIN).await;
-        assert!(!health.is_suspect(), "one tries");
-        assert!(health.is_suspect(), "the others don't");
+        assert_eq!(health.verdict(), Verdict::Avoided);
+        advance(AVOIDED).await;
+        assert_eq!(health.verdict(), Verdict::ToBeProbed);
+        assert_eq!(health.verdict(), Verdict::Avoided, "one probe is enough");
         health.recover();
-        assert!(!health.is_suspect());
+        assert_eq!(health.verdict(), Verdict::Trusted);
     }
 }

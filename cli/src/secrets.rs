@@ -1,5 +1,8 @@
-//! What makes a cluster this cluster: its ids, its secrets and its first user, kept in `DIR/cluster.toml`.
+//! What makes a cluster this cluster: its ids, its secrets and its first user, kept in a file `cluster.toml`
+//! that is the same for every process.
 
+use martlet_link::{LinkIdentity, LinkSecret};
+use martlet_ring::PlacementKey;
 use serde::{Deserialize, Serialize};
 
 /// The version of the file's format.
@@ -24,6 +27,8 @@ pub(crate) struct ClusterFile {
     pub(crate) cluster_id: Hex<16>,
     pub(crate) placement_key: Hex<16>,
     pub(crate) token_secret: Hex<32>,
+    /// What processes of the cluster know each other by.
+    pub(crate) link_secret: Hex<32>,
     pub(crate) user: UserFile,
 }
 
@@ -60,6 +65,7 @@ impl ClusterFile {
             cluster_id: Hex(random()?),
             placement_key: Hex(random()?),
             token_secret: Hex(random()?),
+            link_secret: Hex(random()?),
             user: UserFile {
                 account: "AUTH_main".to_owned(),
                 name: "main:admin".to_owned(),
@@ -68,6 +74,15 @@ impl ClusterFile {
                 secret_key: word(ALPHANUMERIC, SECRET_KEY_CHARACTERS)?,
             },
         })
+    }
+
+    /// Who this process is to the others.
+    pub(crate) fn link_identity(&self) -> LinkIdentity {
+        LinkIdentity { cluster: self.cluster_id.0, secret: LinkSecret::new(self.link_secret.0) }
+    }
+
+    pub(crate) fn placement(&self) -> PlacementKey {
+        PlacementKey::new(self.placement_key.0)
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, ClusterFileError> {
@@ -138,6 +153,7 @@ mod tests {
         let (one, other) = (ClusterFile::generate().unwrap(), ClusterFile::generate().unwrap());
         assert_ne!(one.placement_key.0, other.placement_key.0);
         assert_ne!(one.token_secret.0, other.token_secret.0);
+        assert_ne!(one.link_secret.0, other.link_secret.0);
         assert_ne!(one.user.secret_key, other.user.secret_key);
         assert_ne!(one.user.swift_key, other.user.swift_key);
     }

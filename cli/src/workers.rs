@@ -3,22 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_cluster::ClusterStore;
 use martlet_cluster::workers::{Stagers, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
+use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
 use martlet_model::Result;
-use martlet_ring::{DeviceId, Ring};
+use martlet_ring::DeviceId;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a worker rests when there was nothing to do.
+/// How long a worker rests at least when there was nothing to do. Up to as much again is added at random: the workers
+/// of several nodes do no harm at once, but the work of one another.
 const REST: Duration = Duration::from_secs(5);
 /// How long it rests between two rounds that did something, so that requests go first.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often the devices are swept for blobs that no row refers to.
+/// How often the devices are swept, at most, for blobs that no row refers to.
 const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 /// How much of a queue one round takes.
 const ROUND_COUNT: usize = 200;
+/// How long a stop waits for rounds that have begun. What is cut off there is begun again after the next start.
+const STOP_DURATION_MAX: Duration = Duration::from_secs(5);
 
 /// The running workers.
 pub(crate) struct Workers {
@@ -31,14 +34,19 @@ pub(crate) struct Workers {
 struct Worker {
     cluster: ClusterStore,
     devices: Arc<[DeviceId]>,
+    stagers: Stagers,
     stopped: watch::Receiver<bool>,
 }
 
 impl Workers {
-    pub(crate) fn start(cluster: &ClusterStore, ring: &Ring) -> Self {
+    /// Begins to look after these devices, which are the process's own.
+    pub(crate) fn start(
+        cluster: &ClusterStore,
+        devices: impl Iterator<Item = DeviceId>,
+        stagers: Stagers,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let devices = ring.devices().iter().map(|device| device.id).collect();
-        let worker = Worker { cluster: cluster.clone(), devices, stopped };
+        let worker = Worker { cluster: cluster.clone(), devices: devices.collect(), stagers, stopped };
         let tasks = vec![
             tokio::spawn(worker.clone().keep_collecting_garbage()),
             tokio::spawn(worker.clone().keep_removing_tombstones()),
@@ -48,12 +56,15 @@ impl Workers {
         Self { stop, tasks }
     }
 
-    /// Lets every worker finish its round.
+    /// Lets every worker finish its round, within limits.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!("a worker ended badly: {error}");
+        let until = Instant::now() + STOP_DURATION_MAX;
+        for mut task in self.tasks {
+            match timeout_at(until, &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!("a worker ended badly: {error}"),
+                Err(_) => task.abort(),
             }
         }
     }
@@ -68,7 +79,7 @@ impl Worker {
                 removed +=
                     logged("collect garbage", device, round).map_or(0, |round| round.removed + round.kept);
             }
-            if self.is_stopped_after(if removed == 0 { REST } else { PAUSE }).await {
+            if self.is_stopped_after(if removed == 0 { rest() } else { PAUSE }).await {
                 return;
             }
         }
@@ -81,7 +92,7 @@ impl Worker {
                 let round = remove_tombstones(&self.cluster, device, ROUND_COUNT).await;
                 removed += logged("remove tombstones", device, round).map_or(0, |round| round.removed);
             }
-            if self.is_stopped_after(if removed == 0 { REST } else { PAUSE }).await {
+            if self.is_stopped_after(if removed == 0 { rest() } else { PAUSE }).await {
                 return;
             }
         }
@@ -96,7 +107,7 @@ impl Worker {
                     0
                 }
             };
-            if self.is_stopped_after(if removed == 0 { REST } else { PAUSE }).await {
+            if self.is_stopped_after(if removed == 0 { rest() } else { PAUSE }).await {
                 return;
             }
         }
@@ -107,8 +118,7 @@ impl Worker {
             for &device in &*self.devices.clone() {
                 let mut after = None;
                 loop {
-                    let sweep =
-                        sweep_orphans(&self.cluster, device, after, ROUND_COUNT, Stagers::ThisProcess).await;
+                    let sweep = sweep_orphans(&self.cluster, device, after, ROUND_COUNT, self.stagers).await;
                     after = logged("sweep orphans", device, sweep).and_then(|sweep| sweep.next);
                     if after.is_none() || self.is_stopped_after(PAUSE).await {
                         break;
@@ -128,6 +138,12 @@ impl Worker {
             () = sleep(rest) => false,
         }
     }
+}
+
+fn rest() -> Duration {
+    let mut random = [0];
+    SystemRandom.fill(&mut random);
+    REST + REST * u32::from(random[0]) / 256
 }
 
 fn logged<T>(action: &str, device: DeviceId, round: Result<T>) -> Option<T> {

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use martlet_protocol::{
-    Accept, BlobFact, BlobId, BlobWriter, BlockStream, Garbage, ListRows, NewBlob, Prepare, Promise,
-    ReadBlob, ReadRow, Replica, ReplicaError, RowPage, RowReply, SealToken, TableCounters, TableId,
-    Tombstone,
+    Accept, BlobFact, BlobId, BlobStanding, BlobWriter, BlockStream, Garbage, HeldBlob, InspectBlobs,
+    ListRows, ListTables, NewBlob, Prepare, Promise, ReadBlob, ReadRow, Replica, ReplicaError, RowPage,
+    RowReply, SealToken, Survey, SurveyPage, TableCounters, TableId, TablePage, Tombstone,
 };
+use martlet_ring::Partition;
 
 /// Answers everything with the reason why it isn't there.
 #[derive(Debug)]
@@ -78,6 +79,30 @@ impl Replica for AbsentDevice {
     }
 
     async fn forget(&self, _: Vec<Tombstone>) -> Result<(), ReplicaError> {
+        self.refuse()
+    }
+
+    async fn digests(&self, _: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
+        self.refuse()
+    }
+
+    async fn tables(&self, _: ListTables) -> Result<TablePage, ReplicaError> {
+        self.refuse()
+    }
+
+    async fn survey(&self, _: Survey) -> Result<SurveyPage, ReplicaError> {
+        self.refuse()
+    }
+
+    async fn inspect(&self, _: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
+        self.refuse()
+    }
+
+    async fn held(&self, _: Option<BlobId>, _: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
+        self.refuse()
+    }
+
+    async fn restage(&self, _: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
         self.refuse()
     }
 }

@@ -6,7 +6,9 @@ use super::secrets::UserFile;
 pub(crate) const REGION: &str = "us-east-1";
 
 /// The content of `DIR/credentials.env`: variables that clients read by themselves.
-pub(crate) fn environment(user: &UserFile, endpoint: &str) -> String {
+/// Clients know one endpoint, the first; `MARTLET_ENDPOINTS` has them all.
+pub(crate) fn environment(user: &UserFile, endpoints: &[String]) -> String {
+    let endpoint = endpoints.first().map_or("", String::as_str);
     format!(
         "# For a shell: set -a; . ./credentials.env; set +a\n\
          AWS_ACCESS_KEY_ID={access_key}\n\
@@ -15,7 +17,9 @@ pub(crate) fn environment(user: &UserFile, endpoint: &str) -> String {
          AWS_ENDPOINT_URL={endpoint}\n\
          ST_AUTH={endpoint}/auth/v1.0\n\
          ST_USER={name}\n\
-         ST_KEY={swift_key}\n",
+         ST_KEY={swift_key}\n\
+         MARTLET_ENDPOINTS={all}\n",
+        all = endpoints.join(","),
         access_key = user.access_key,
         secret_key = user.secret_key,
         name = user.name,

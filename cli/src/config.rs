@@ -1,0 +1,183 @@
+//! The file that a process is started with: one small TOML, every key typed, unknown keys refused.
+//!
+//! Paths in it are relative to the folder that it lies in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use martlet_proxy::swift::Scheme;
+use martlet_ring::{DeviceId, NodeId, Ring};
+use serde::{Deserialize, Serialize};
+
+use crate::credentials::REGION;
+use crate::files::{self, FileError};
+use crate::secrets::ClusterFile;
+
+/// A storage node's file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeConfig {
+    /// The node's number in the ring.
+    pub(crate) node: u32,
+    /// Where it listens for proxies and other nodes.
+    pub(crate) listen: SocketAddr,
+    pub(crate) ring: PathBuf,
+    pub(crate) secrets: PathBuf,
+    /// How long the bytes of deleted objects stay, in seconds.
+    #[serde(default = "garbage_grace_seconds")]
+    pub(crate) garbage_grace_seconds: u64,
+    /// New data is refused when a disk has less than this free, in MiB.
+    #[serde(default = "reserve_mib")]
+    pub(crate) reserve_mib: u64,
+    /// The folder of each device, by the device's number in the ring.
+    pub(crate) devices: BTreeMap<String, PathBuf>,
+}
+
+/// A proxy's file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxyConfig {
+    /// Where it listens for clients.
+    pub(crate) listen: SocketAddr,
+    pub(crate) ring: PathBuf,
+    pub(crate) secrets: PathBuf,
+    /// The region that S3 buckets are in.
+    #[serde(default = "region")]
+    pub(crate) region: String,
+    /// Domains whose subdomains are buckets.
+    #[serde(default)]
+    pub(crate) virtual_host_suffixes: Vec<String>,
+    /// The scheme of Swift's storage URLs.
+    #[serde(default)]
+    pub(crate) storage_url_scheme: UrlScheme,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UrlScheme {
+    #[default]
+    Http,
+    /// Where clients come through something that ends TLS.
+    Https,
+}
+
+/// Why a process can't be started with this file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{} can't be used: {source}", path.display())]
+    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("\"{0}\" isn't the number of a device")]
+    DeviceNumber(String),
+    #[error("{device} is on {node} in the ring")]
+    DeviceElsewhere { device: DeviceId, node: NodeId },
+    #[error("the ring says that {node} has {device}, and [devices] has no folder for it")]
+    DeviceWithoutFolder { node: NodeId, device: DeviceId },
+}
+
+/// What both kinds of process have.
+pub(crate) struct Membership {
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) cluster: ClusterFile,
+}
+
+/// A storage node, ready to be started.
+pub(crate) struct Node {
+    pub(crate) config: NodeConfig,
+    pub(crate) id: NodeId,
+    pub(crate) membership: Membership,
+    /// The folder of each device.
+    pub(crate) devices: BTreeMap<DeviceId, PathBuf>,
+}
+
+/// A proxy, ready to be started.
+pub(crate) struct Proxy {
+    pub(crate) config: ProxyConfig,
+    pub(crate) membership: Membership,
+}
+
+impl Node {
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: NodeConfig = parse(path)?;
+        let membership = Membership::load(path, &config.ring, &config.secrets)?;
+        let id = NodeId(config.node);
+        let devices = config
+            .devices
+            .iter()
+            .map(|(number, folder)| Ok((device_id(number)?, beside(path, folder))))
+            .collect::<Result<BTreeMap<_, _>, ConfigError>>()?;
+        check_devices(&membership.ring, id, &devices)?;
+        Ok(Self { config, id, membership, devices })
+    }
+}
+
+impl Proxy {
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: ProxyConfig = parse(path)?;
+        let membership = Membership::load(path, &config.ring, &config.secrets)?;
+        Ok(Self { config, membership })
+    }
+}
+
+impl Membership {
+    fn load(config: &Path, ring: &Path, secrets: &Path) -> Result<Self, ConfigError> {
+        let ring = Arc::new(files::read_ring(&beside(config, ring))?);
+        let cluster = files::read_cluster(&beside(config, secrets))?;
+        Ok(Self { ring, cluster })
+    }
+}
+
+/// Devices that the ring doesn't have yet are fine: a node may be prepared before it joins.
+fn check_devices(ring: &Ring, id: NodeId, folders: &BTreeMap<DeviceId, PathBuf>) -> Result<(), ConfigError> {
+    let is_own = |device: &&martlet_ring::Device| device.node == id;
+    for device in ring.devices().iter().filter(is_own) {
+        if !folders.contains_key(&device.id) {
+            return Err(ConfigError::DeviceWithoutFolder { node: id, device: device.id });
+        }
+    }
+    for device in folders.keys() {
+        let elsewhere = ring.device(*device).filter(|device| device.node != id);
+        if let Some(elsewhere) = elsewhere {
+            return Err(ConfigError::DeviceElsewhere { device: *device, node: elsewhere.node });
+        }
+    }
+    Ok(())
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(files::in_vain("read", path))?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn device_id(number: &str) -> Result<DeviceId, ConfigError> {
+    number.parse().map(DeviceId).map_err(|_| ConfigError::DeviceNumber(number.to_owned()))
+}
+
+fn beside(config: &Path, path: &Path) -> PathBuf {
+    config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+}
+
+impl From<UrlScheme> for Scheme {
+    fn from(scheme: UrlScheme) -> Self {
+        match scheme {
+            UrlScheme::Http => Self::Http,
+            UrlScheme::Https => Self::Https,
+        }
+    }
+}
+
+fn region() -> String {
+    REGION.to_owned()
+}
+
+fn garbage_grace_seconds() -> u64 {
+    martlet_storage_node::GARBAGE_GRACE.as_secs()
+}
+
+fn reserve_mib() -> u64 {
+    martlet_storage_node::RESERVE_BYTES >> 20
+}

@@ -1,0 +1,42 @@
+//! The front of a process: both dialects over a store.
+
+use std::sync::Arc;
+
+use martlet_auth::token::TokenKey;
+use martlet_auth::{Identity, Role, Secret, UserTable};
+use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
+use martlet_model::{AccountName, NameError};
+use martlet_proxy::Gateway;
+use martlet_proxy::swift::Scheme;
+
+use crate::clock::SystemClock;
+use crate::secrets::{ClusterFile, UserFile};
+
+/// What clients see of the front.
+pub(crate) struct Face {
+    pub(crate) region: String,
+    pub(crate) virtual_host_suffixes: Vec<String>,
+    pub(crate) storage_url_scheme: Scheme,
+}
+
+pub(crate) fn gateway(file: &ClusterFile, store: ClusterStore, face: Face) -> Result<Gateway, NameError> {
+    let mut seed = [0; 8];
+    SystemRandom.fill(&mut seed);
+    let options = martlet_proxy::Options {
+        region: face.region,
+        virtual_host_suffixes: face.virtual_host_suffixes,
+        request_id_seed: u64::from_le_bytes(seed),
+        token_key: TokenKey::derive(&file.token_secret.0),
+        storage_url_scheme: face.storage_url_scheme,
+    };
+    let users = Arc::new(users(&file.user)?);
+    Ok(Gateway::new(Arc::new(store), users, Arc::new(SystemClock), options))
+}
+
+fn users(user: &UserFile) -> Result<UserTable, NameError> {
+    let identity =
+        Identity::user(AccountName::parse(user.account.as_bytes())?, user.name.as_str(), Role::Owner);
+    Ok(UserTable::default()
+        .with_access_key(user.access_key.as_str(), Secret::new(user.secret_key.as_str()), identity.clone())
+        .with_swift_name(user.name.as_str(), Secret::new(user.swift_key.as_str()), identity))
+}

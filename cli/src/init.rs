@@ -1,0 +1,222 @@
+//! `martlet init`: the folder of a cluster whose processes all run on this machine.
+//!
+//! ```text
+//! DIR/node-1/node.toml      a node's file, and beside it all that the node needs:
+//! DIR/node-1/cluster.toml   ids, secrets and the first user
+//! DIR/node-1/cluster.ring   the ring
+//! DIR/node-1/devices/1      its devices
+//! DIR/proxy-1/proxy.toml    a proxy's file, with cluster.toml and cluster.ring beside it
+//! DIR/credentials.env       for clients
+//! DIR/processes.txt         a line for each process: its name, a tabulator, its command
+//! ```
+//!
+//! Node i listens on 127.0.0.(10+i) and proxy i on 127.0.0.(100+i), all at the same port:
+//! each process has an address of its own, and two clusters only need different ports.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use martlet_ring::{Device, DeviceId, NodeId, Ring, ZoneId, build, partition_bits_for};
+use martlet_storage_node::OpenError;
+use serde::Serialize;
+
+use crate::config::{NodeConfig, ProxyConfig, UrlScheme};
+use crate::credentials::{REGION, environment};
+use crate::devices::{Habits, OpenedDevice};
+use crate::files::{self, FileError};
+use crate::process::{self, ProcessError};
+use crate::secrets::ClusterFile;
+
+/// Replicas of everything.
+const REPLICAS: u8 = 3;
+/// What the last numbers of the nodes' addresses are above the nodes' numbers.
+const NODE_ADDRESSES: u8 = 10;
+const NODES_COUNT_MAX: i64 = 90;
+/// The same of the proxies.
+const PROXY_ADDRESSES: u8 = 100;
+const PROXIES_COUNT_MAX: i64 = 150;
+const DEVICES_COUNT_MAX: i64 = 64;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The folder to make. It must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Storage nodes.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=NODES_COUNT_MAX))]
+    nodes: u8,
+    /// Proxies.
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=PROXIES_COUNT_MAX))]
+    proxies: u8,
+    /// Devices of each node.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=DEVICES_COUNT_MAX))]
+    devices: u8,
+    /// The port of every process.
+    #[arg(long, value_name = "PORT", default_value_t = 8400, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+}
+
+/// Why there is no new cluster.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InitError {
+    #[error("{} isn't empty", .0.display())]
+    NotEmpty(PathBuf),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("no ring can be built")]
+    Ring(#[from] martlet_ring::RingError),
+    #[error("no randomness can be had")]
+    Random(#[from] getrandom::Error),
+    #[error("a configuration can't be written")]
+    Render(#[from] toml::ser::Error),
+    #[error("{device} can't be made")]
+    Device { device: DeviceId, source: OpenError },
+    #[error("the path of this program isn't known")]
+    Program(#[source] io::Error),
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), InitError> {
+    let runtime = process::prepare()?;
+    let root = empty_folder(&options.dir)?;
+    let plan = Plan::new(options)?;
+    for node in 1..=options.nodes {
+        runtime.block_on(plan.make_node(&root, node))?;
+    }
+    for proxy in 1..=options.proxies {
+        plan.make_proxy(&root, proxy)?;
+    }
+    let endpoints: Vec<_> =
+        (1..=options.proxies).map(|proxy| format!("http://{}", plan.proxy_address(proxy))).collect();
+    files::write(&root.join("credentials.env"), environment(&plan.cluster.user, &endpoints).as_bytes())?;
+    // Last: whoever finds it finds everything.
+    files::write(&root.join("processes.txt"), plan.processes(&root)?.as_bytes())?;
+    println!(
+        "{} nodes and {} proxies are ready to be started: see {}",
+        options.nodes,
+        options.proxies,
+        root.join("processes.txt").display()
+    );
+    Ok(())
+}
+
+/// What the processes have in common.
+struct Plan<'a> {
+    options: &'a Options,
+    cluster: ClusterFile,
+    ring: Ring,
+}
+
+impl<'a> Plan<'a> {
+    fn new(options: &'a Options) -> Result<Self, InitError> {
+        let mut cluster = ClusterFile::generate()?;
+        cluster.devices_made = true;
+        let devices: Vec<_> = (1..=options.nodes).flat_map(|node| devices_of(options, node)).collect();
+        let ring = build(partition_bits_for(REPLICAS, &devices)?, REPLICAS, devices)?;
+        Ok(Self { options, cluster, ring })
+    }
+
+    async fn make_node(&self, root: &Path, node: u8) -> Result<(), InitError> {
+        let folder = root.join(format!("node-{node}"));
+        let habits = Habits::standard(self.cluster.cluster_id.0, self.ring.partition_bits());
+        files::make_folder(&folder.join("devices"))?;
+        let mut devices = BTreeMap::new();
+        for Device { id: device, .. } in devices_of(self.options, node) {
+            let path = PathBuf::from(format!("devices/{}", device.0));
+            let made = habits.create(&folder.join(&path), device);
+            let made = made.map_err(|source| InitError::Device { device, source })?;
+            OpenedDevice::Present(made).close().await;
+            devices.insert(device.0.to_string(), path);
+        }
+        let config = NodeConfig {
+            node: u32::from(node),
+            listen: node_address(self.options, node),
+            ring: "cluster.ring".into(),
+            secrets: "cluster.toml".into(),
+            garbage_grace_seconds: martlet_storage_node::GARBAGE_GRACE.as_secs(),
+            reserve_mib: martlet_storage_node::RESERVE_BYTES >> 20,
+            devices,
+        };
+        self.write_configuration(&folder, "node.toml", &config)
+    }
+
+    fn make_proxy(&self, root: &Path, proxy: u8) -> Result<(), InitError> {
+        let folder = root.join(format!("proxy-{proxy}"));
+        files::make_folder(&folder)?;
+        let config = ProxyConfig {
+            listen: self.proxy_address(proxy),
+            ring: "cluster.ring".into(),
+            secrets: "cluster.toml".into(),
+            region: REGION.to_owned(),
+            virtual_host_suffixes: Vec::new(),
+            storage_url_scheme: UrlScheme::Http,
+        };
+        self.write_configuration(&folder, "proxy.toml", &config)
+    }
+
+    fn write_configuration(
+        &self,
+        folder: &Path,
+        name: &str,
+        config: &impl Serialize,
+    ) -> Result<(), InitError> {
+        let text = format!("# docs/operations.md explains every key.\n{}", toml::to_string(config)?);
+        files::write_cluster(&folder.join("cluster.toml"), &self.cluster)?;
+        files::write_ring(&folder.join("cluster.ring"), &self.ring)?;
+        Ok(files::write(&folder.join(name), text.as_bytes())?)
+    }
+
+    fn proxy_address(&self, proxy: u8) -> SocketAddr {
+        (Ipv4Addr::new(127, 0, 0, PROXY_ADDRESSES + proxy), self.options.port).into()
+    }
+
+    fn processes(&self, root: &Path) -> Result<String, InitError> {
+        let program = std::env::current_exe().map_err(InitError::Program)?;
+        let line = |kind: &str, number: u8| {
+            let config = root.join(format!("{kind}-{number}/{kind}.toml"));
+            let (program, config) = (quoted(&program), quoted(&config));
+            format!("{kind}-{number}\t{program} {kind} --config {config}\n")
+        };
+        let nodes = (1..=self.options.nodes).map(|node| line("node", node));
+        let proxies = (1..=self.options.proxies).map(|proxy| line("proxy", proxy));
+        Ok(nodes.chain(proxies).collect())
+    }
+}
+
+fn node_address(options: &Options, node: u8) -> SocketAddr {
+    (Ipv4Addr::new(127, 0, 0, NODE_ADDRESSES + node), options.port).into()
+}
+
+/// A node's devices as the ring knows them: counted through over all nodes, all of one weight, and each node in a zone
+/// of its own, as machines that fail one by one are.
+fn devices_of(options: &Options, node: u8) -> impl Iterator<Item = Device> {
+    let first = u32::from(node - 1) * u32::from(options.devices) + 1;
+    let address = node_address(options, node).to_string();
+    (first..first + u32::from(options.devices)).map(move |id| Device {
+        id: DeviceId(id),
+        node: NodeId(u32::from(node)),
+        zone: ZoneId(u32::from(node)),
+        weight: 100,
+        address: address.clone(),
+    })
+}
+
+/// The folder's absolute path; it exists now and is empty.
+fn empty_folder(path: &Path) -> Result<PathBuf, InitError> {
+    files::make_folder(path)?;
+    let mut entries = std::fs::read_dir(path).map_err(files::in_vain("read", path))?;
+    if entries.next().is_some() {
+        return Err(InitError::NotEmpty(path.to_owned()));
+    }
+    Ok(std::fs::canonicalize(path).map_err(files::in_vain("find", path))?)
+}
+
+/// A path as one word of a shell's command.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/-_.+".contains(character);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}

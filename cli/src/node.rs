@@ -1,0 +1,133 @@
+//! `martlet node`: devices, for the proxies of a cluster.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use martlet_cluster::workers::Stagers;
+use martlet_ring::{DeviceId, NodeId};
+use martlet_storage_node::{ClusterId, OpenError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+use crate::config::{ConfigError, Node};
+use crate::devices::{Habits, OpenedDevice, replicas_of};
+use crate::links;
+use crate::process::{self, ProcessError};
+use crate::workers::Workers;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The node's file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only say whether the node could be started with this file.
+    #[arg(long, conflicts_with = "make_devices")]
+    check: bool,
+    /// Make the devices whose folders don't exist yet, and end. Never for a device that has been lost:
+    /// an empty one would count towards majorities that it knows nothing of.
+    #[arg(long)]
+    make_devices: bool,
+}
+
+/// Why the node ended, or didn't start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NodeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("{0} is in use by another process")]
+    InUse(DeviceId),
+    #[error("none of the devices of {0} can be opened")]
+    NoDevice(NodeId),
+    #[error("{device} can't be made")]
+    Make { device: DeviceId, source: OpenError },
+    #[error("can't listen on {address}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Cluster(#[from] martlet_cluster::MissingReplica),
+}
+
+/// Serves until SIGTERM or SIGINT, and then finishes what it has been asked.
+pub(crate) fn run(options: &Options) -> Result<(), NodeError> {
+    let node = Node::load(&options.config)?;
+    if options.check {
+        println!("ok: {}, {} devices, ring version {}", node.id, node.devices.len(), node.ring_version());
+        return Ok(());
+    }
+    let runtime = process::prepare()?;
+    if options.make_devices {
+        return runtime.block_on(make_devices(&node));
+    }
+    let devices = open_devices(&node)?;
+    runtime.block_on(serve(node, devices))
+}
+
+async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(), NodeError> {
+    // Before anything is announced, so that whoever has read the announcement can stop the node.
+    let stop = process::stop_signal()?;
+    let address = node.config.listen;
+    let listen = |source| NodeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let own = replicas_of(&devices);
+    let store = links::store(&node.membership.cluster, &node.membership.ring, own.clone())?;
+    let in_ring = own.keys().copied().filter(|id| node.membership.ring.device(*id).is_some());
+    let workers = Workers::start(&store, in_ring, Stagers::Anywhere);
+    println!("Martlet serves {} at {address}", node.id);
+    println!("ready");
+    martlet_link::serve(listener, own, node.membership.cluster.link_identity(), stop).await;
+    workers.stop().await;
+    store.idle().await;
+    for (_, device) in &devices {
+        device.close().await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open_devices(node: &Node) -> Result<Vec<(DeviceId, OpenedDevice)>, NodeError> {
+    let habits = node.habits();
+    let mut devices = Vec::new();
+    for (&id, folder) in &node.devices {
+        let opened = match habits.open(folder, id) {
+            Ok(device) => OpenedDevice::Present(device),
+            Err(OpenError::InUse) => return Err(NodeError::InUse(id)),
+            Err(error) => OpenedDevice::left_out(id, &error),
+        };
+        devices.push((id, opened));
+    }
+    if devices.iter().any(|(_, device)| matches!(device, OpenedDevice::Present(_))) {
+        Ok(devices)
+    } else {
+        Err(NodeError::NoDevice(node.id))
+    }
+}
+
+async fn make_devices(node: &Node) -> Result<(), NodeError> {
+    let habits = node.habits();
+    for (&id, folder) in &node.devices {
+        if folder.exists() {
+            println!("{id}: {} exists and is left alone", folder.display());
+            continue;
+        }
+        let device = habits.create(folder, id).map_err(|source| NodeError::Make { device: id, source })?;
+        OpenedDevice::Present(device).close().await;
+        println!("{id}: made in {}", folder.display());
+    }
+    Ok(())
+}
+
+impl Node {
+    fn habits(&self) -> Habits {
+        Habits {
+            cluster: ClusterId(self.membership.cluster.cluster_id.0),
+            partition_bits: self.membership.ring.partition_bits(),
+            garbage_grace: Duration::from_secs(self.config.garbage_grace_seconds),
+            reserve_bytes: self.config.reserve_mib << 20,
+        }
+    }
+
+    fn ring_version(&self) -> u64 {
+        self.membership.ring.version()
+    }
+}

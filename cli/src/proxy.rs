@@ -1,0 +1,72 @@
+//! `martlet proxy`: both APIs, over the storage nodes of a cluster.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use martlet_model::NameError;
+use martlet_proxy::serve;
+use tokio::net::TcpListener;
+
+use crate::config::{ConfigError, Proxy};
+use crate::devices::Replicas;
+use crate::front::{Face, gateway};
+use crate::links;
+use crate::process::{self, ProcessError};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The proxy's file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only say whether the proxy could be started with this file.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Why the proxy ended, or didn't start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProxyError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("can't listen on {address}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the first user's account has no valid name")]
+    Account(#[from] NameError),
+    #[error(transparent)]
+    Cluster(#[from] martlet_cluster::MissingReplica),
+}
+
+/// Serves until SIGTERM or SIGINT, and then finishes what is in flight.
+pub(crate) fn run(options: &Options) -> Result<(), ProxyError> {
+    let proxy = Proxy::load(&options.config)?;
+    if options.check {
+        println!("ok: a proxy at {}, ring version {}", proxy.config.listen, proxy.membership.ring.version());
+        return Ok(());
+    }
+    process::prepare()?.block_on(run_over(proxy))
+}
+
+/// Doesn't wait for any node: those that are down now are used once they are up.
+async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
+    // Before anything is announced, so that whoever has read the announcement can stop the proxy.
+    let stop = process::stop_signal()?;
+    let store = links::store(&proxy.membership.cluster, &proxy.membership.ring, Replicas::new())?;
+    let address = proxy.config.listen;
+    let face = Face {
+        region: proxy.config.region,
+        virtual_host_suffixes: proxy.config.virtual_host_suffixes,
+        storage_url_scheme: proxy.config.storage_url_scheme.into(),
+    };
+    let gateway = gateway(&proxy.membership.cluster, store.clone(), face)?;
+    let listen = |source| ProxyError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    println!("Martlet serves S3 and Swift at http://{}", listener.local_addr().map_err(listen)?);
+    println!("ready");
+    serve(listener, Arc::new(gateway), stop).await;
+    store.idle().await;
+    tracing::info!("stopped");
+    Ok(())
+}
