@@ -13,13 +13,13 @@ use futures_util::{StreamExt as _, stream};
 use martlet_link::server::Devices;
 use martlet_link::{LinkIdentity, LinkSecret, NodeLink, serve};
 use martlet_protocol::{
-    Accept, BLOCK_BYTES, BlobFact, BlobId, BlobOwner, BlobRef, BlobWriter, Block, BlockStream, CarriedBody,
-    Checksum, Garbage, ListRows, NewBlob, Prepare, Promise, ReadBlob, ReadRow, Replica, ReplicaError,
-    RowAddress, RowKey, RowPage, RowReply, RowState, RowValue, SealToken, TableCounters, TableId, TableKind,
-    Tombstone, Want, Weight,
+    Accept, BLOCK_BYTES, BlobFact, BlobId, BlobOwner, BlobRef, BlobStanding, BlobWriter, Block, BlockStream,
+    CarriedBody, Checksum, Garbage, HeldBlob, InspectBlobs, ListRows, ListTables, NewBlob, Prepare, Promise,
+    ReadBlob, ReadRow, Replica, ReplicaError, RowAddress, RowKey, RowPage, RowReply, RowState, RowValue,
+    SealToken, Survey, SurveyPage, TableCounters, TableId, TableKind, TablePage, Tombstone, Want, Weight,
 };
 use martlet_register::{Accepted, Ballot, ProposerId, State};
-use martlet_ring::{DeviceId, PlacementHash};
+use martlet_ring::{DeviceId, Partition, PlacementHash};
 use tokio::net::TcpListener;
 
 const DEVICE: DeviceId = DeviceId(1);
@@ -270,5 +270,29 @@ impl Replica for Idle {
 
     async fn forget(&self, _: Vec<Tombstone>) -> Result<(), ReplicaError> {
         Ok(())
+    }
+
+    async fn digests(&self, _: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
+        Ok(Vec::new())
+    }
+
+    async fn tables(&self, _: ListTables) -> Result<TablePage, ReplicaError> {
+        Ok(TablePage { tables: Vec::new(), through: None })
+    }
+
+    async fn survey(&self, _: Survey) -> Result<SurveyPage, ReplicaError> {
+        Ok(SurveyPage { rows: Vec::new(), through: None })
+    }
+
+    async fn inspect(&self, _: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
+        Ok(Vec::new())
+    }
+
+    async fn held(&self, _: Option<BlobId>, _: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
+        Ok(Vec::new())
+    }
+
+    async fn restage(&self, _: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        Ok(Box::new(Sink))
     }
 }

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use martlet_protocol::{
-    Accept, BlobFact, BlobId, BlobWriter, BlockStream, Garbage, ListRows, NewBlob, Prepare, Promise,
-    ReadBlob, ReadRow, Replica, ReplicaError, RowPage, RowReply, SealToken, TableCounters, TableId,
-    Tombstone,
+    Accept, BlobFact, BlobId, BlobStanding, BlobWriter, BlockStream, Garbage, HeldBlob, InspectBlobs,
+    ListRows, ListTables, NewBlob, Prepare, Promise, ReadBlob, ReadRow, Replica, ReplicaError, RowPage,
+    RowReply, SealToken, Survey, SurveyPage, TableCounters, TableId, TablePage, Tombstone,
 };
-use martlet_ring::DeviceId;
+use martlet_ring::{DeviceId, Partition};
 
 use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
 use crate::limits::{BULK_CONNECTIONS, MESSAGE_BYTES_MAX};
@@ -100,6 +100,11 @@ impl RemoteReplica {
         }
     }
 
+    async fn upload(&self, request: Request) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        let (connection, message) = self.address(&request).await?;
+        Ok(Box::new(upload::begin(&connection, self.device, &request, message).await?))
+    }
+
     async fn address(&self, request: &Request) -> Result<(Arc<ClientConnection>, Message), ReplicaError> {
         let message = request.encode(self.device);
         if message.len() > MESSAGE_BYTES_MAX {
@@ -148,9 +153,7 @@ impl Replica for RemoteReplica {
     }
 
     async fn stage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
-        let request = Request::Stage(blob);
-        let (connection, message) = self.address(&request).await?;
-        Ok(Box::new(upload::begin(&connection, self.device, &request, message).await?))
+        self.upload(Request::Stage(blob)).await
     }
 
     async fn read_blob(&self, request: ReadBlob) -> Result<BlockStream, ReplicaError> {
@@ -189,6 +192,30 @@ impl Replica for RemoteReplica {
 
     async fn forget(&self, tombstones: Vec<Tombstone>) -> Result<(), ReplicaError> {
         self.call_for_nothing(Request::Forget(tombstones)).await
+    }
+
+    async fn digests(&self, partitions: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
+        ask!(self, Request::Digests(partitions), Answer::Digests)
+    }
+
+    async fn tables(&self, request: ListTables) -> Result<TablePage, ReplicaError> {
+        ask!(self, Request::Tables(request), Answer::Tables)
+    }
+
+    async fn survey(&self, request: Survey) -> Result<SurveyPage, ReplicaError> {
+        ask!(self, Request::Survey(request), Answer::Survey)
+    }
+
+    async fn inspect(&self, request: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
+        ask!(self, Request::Inspect(request), Answer::Standings)
+    }
+
+    async fn held(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
+        ask!(self, Request::Held { after, limit }, Answer::Held)
+    }
+
+    async fn restage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        self.upload(Request::Restage(blob)).await
     }
 }
 

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use martlet_protocol::{
-    Accept, BlobFact, BlobId, BlobRef, Block, CarriedBody, Checksum, Garbage, ListRows, NewBlob, Prepare,
-    Promise, ReadBlob, ReadRow, ReplicaError, RowAddress, RowPage, RowReply, RowState, RowValue, SealToken,
-    TableCounters, TableId, Tombstone, Want,
+    Accept, BlobFact, BlobId, BlobRef, BlobStanding, Block, CarriedBody, Checksum, Garbage, HeldBlob,
+    InspectBlobs, ListRows, ListTables, NewBlob, Prepare, Promise, ReadBlob, ReadRow, ReplicaError,
+    RowAddress, RowPage, RowReply, RowState, RowValue, SealToken, Survey, SurveyPage, TableCounters, TableId,
+    TablePage, Tombstone, Want,
 };
 use martlet_register::{Accepted, Ballot};
-use martlet_ring::DeviceId;
+use martlet_ring::{DeviceId, Partition};
 
 use crate::limits::{BYTES_IN_FLIGHT_MAX, COPIED_BYTES_MAX, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::wire::{Malformed, Source, Wire};
@@ -41,6 +42,12 @@ pub enum Request {
     Unreferenced { after: Option<BlobId>, limit: usize },
     Tombstones { limit: usize },
     Forget(Vec<Tombstone>),
+    Digests(Vec<Partition>),
+    Tables(ListTables),
+    Survey(Survey),
+    Inspect(InspectBlobs),
+    Held { after: Option<BlobId>, limit: usize },
+    Restage(NewBlob),
 }
 
 /// What a device answers when it did what it was asked.
@@ -54,6 +61,11 @@ pub enum Answer {
     Garbage(Vec<Garbage>),
     Unreferenced(Vec<BlobFact>),
     Tombstones(Vec<Tombstone>),
+    Digests(Vec<u64>),
+    Tables(TablePage),
+    Survey(SurveyPage),
+    Standings(Vec<BlobStanding>),
+    Held(Vec<HeldBlob>),
 }
 
 /// How a call ended.
@@ -114,6 +126,12 @@ mod call {
     pub(super) const UNREFERENCED: u8 = 13;
     pub(super) const TOMBSTONES: u8 = 14;
     pub(super) const FORGET: u8 = 15;
+    pub(super) const DIGESTS: u8 = 16;
+    pub(super) const TABLES: u8 = 17;
+    pub(super) const SURVEY: u8 = 18;
+    pub(super) const INSPECT: u8 = 19;
+    pub(super) const HELD: u8 = 20;
+    pub(super) const RESTAGE: u8 = 21;
 }
 
 impl Request {
@@ -143,6 +161,12 @@ impl Request {
             Self::Unreferenced { after, limit } => put(out, call::UNREFERENCED, &[after, limit]),
             Self::Tombstones { limit } => put(out, call::TOMBSTONES, &[limit]),
             Self::Forget(tombstones) => put(out, call::FORGET, &[tombstones]),
+            Self::Digests(partitions) => put(out, call::DIGESTS, &[partitions]),
+            Self::Tables(tables) => put(out, call::TABLES, &[tables]),
+            Self::Survey(survey) => put(out, call::SURVEY, &[survey]),
+            Self::Inspect(inspect) => put(out, call::INSPECT, &[inspect]),
+            Self::Held { after, limit } => put(out, call::HELD, &[after, limit]),
+            Self::Restage(blob) => put(out, call::RESTAGE, &[blob]),
         }
         Message::of(head, tail)
     }
@@ -167,6 +191,12 @@ impl Request {
             call::UNREFERENCED => Self::Unreferenced { after: Wire::take(from)?, limit: Wire::take(from)? },
             call::TOMBSTONES => Self::Tombstones { limit: Wire::take(from)? },
             call::FORGET => Self::Forget(Wire::take(from)?),
+            call::DIGESTS => Self::Digests(Wire::take(from)?),
+            call::TABLES => Self::Tables(Wire::take(from)?),
+            call::SURVEY => Self::Survey(Wire::take(from)?),
+            call::INSPECT => Self::Inspect(Wire::take(from)?),
+            call::HELD => Self::Held { after: Wire::take(from)?, limit: Wire::take(from)? },
+            call::RESTAGE => Self::Restage(Wire::take(from)?),
             _ => return Err(Malformed("a call of this version")),
         };
         from.finish()?;
@@ -182,7 +212,11 @@ impl Request {
             Self::List(ListRows { limit, .. })
             | Self::Garbage { limit }
             | Self::Unreferenced { limit, .. }
-            | Self::Tombstones { limit } => limit.saturating_mul(ITEM_BYTES),
+            | Self::Tombstones { limit }
+            | Self::Tables(ListTables { limit, .. })
+            | Self::Survey(Survey { limit, .. })
+            | Self::Held { limit, .. } => limit.saturating_mul(ITEM_BYTES),
+            Self::Inspect(InspectBlobs { blobs, .. }) => blobs.len().saturating_mul(ITEM_BYTES),
             _ => 0,
         };
         request_bytes.saturating_add(answer_bytes.min(MESSAGE_BYTES_MAX)).min(BYTES_IN_FLIGHT_MAX)
@@ -190,7 +224,7 @@ impl Request {
 
     /// Does it open a stream of blocks?
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Stage(_) | Self::ReadBlob(_))
+        matches!(self, Self::Stage(_) | Self::Restage(_) | Self::ReadBlob(_))
     }
 
     /// May it, or its answer, be so long that row operations shouldn't wait behind it?
@@ -199,7 +233,14 @@ impl Request {
             Self::Read(ReadRow { want: Want::ValueAndBody { bytes_max }, .. }) => {
                 FRAME_BYTES_MAX as u64 * 4 < *bytes_max
             }
-            Self::Garbage { .. } | Self::Unreferenced { .. } | Self::Tombstones { .. } => true,
+            Self::Garbage { .. }
+            | Self::Unreferenced { .. }
+            | Self::Tombstones { .. }
+            | Self::Digests(_)
+            | Self::Tables(_)
+            | Self::Survey(_)
+            | Self::Inspect(_)
+            | Self::Held { .. } => true,
             _ => false,
         };
         self.is_stream() || answer_is_long || FRAME_BYTES_MAX < request_bytes
@@ -246,6 +287,11 @@ mod answer {
     pub(super) const GARBAGE: u8 = 7;
     pub(super) const UNREFERENCED: u8 = 8;
     pub(super) const TOMBSTONES: u8 = 9;
+    pub(super) const DIGESTS: u8 = 10;
+    pub(super) const TABLES: u8 = 11;
+    pub(super) const SURVEY: u8 = 12;
+    pub(super) const STANDINGS: u8 = 13;
+    pub(super) const HELD: u8 = 14;
 }
 
 /// The reply as it is sent.
@@ -270,6 +316,11 @@ pub fn encode_reply(reply: &Reply) -> Message {
         Ok(Answer::Garbage(garbage)) => put(out, answer::GARBAGE, &[garbage]),
         Ok(Answer::Unreferenced(facts)) => put(out, answer::UNREFERENCED, &[facts]),
         Ok(Answer::Tombstones(tombstones)) => put(out, answer::TOMBSTONES, &[tombstones]),
+        Ok(Answer::Digests(digests)) => put(out, answer::DIGESTS, &[digests]),
+        Ok(Answer::Tables(page)) => put(out, answer::TABLES, &[page]),
+        Ok(Answer::Survey(page)) => put(out, answer::SURVEY, &[page]),
+        Ok(Answer::Standings(standings)) => put(out, answer::STANDINGS, &[standings]),
+        Ok(Answer::Held(held)) => put(out, answer::HELD, &[held]),
     }
     Message::of(head, tail)
 }
@@ -302,6 +353,11 @@ pub fn decode_reply(message: &Bytes) -> Result<Reply, Malformed> {
         answer::GARBAGE => Answer::Garbage(Wire::take(from)?),
         answer::UNREFERENCED => Answer::Unreferenced(Wire::take(from)?),
         answer::TOMBSTONES => Answer::Tombstones(Wire::take(from)?),
+        answer::DIGESTS => Answer::Digests(Wire::take(from)?),
+        answer::TABLES => Answer::Tables(Wire::take(from)?),
+        answer::SURVEY => Answer::Survey(Wire::take(from)?),
+        answer::STANDINGS => Answer::Standings(Wire::take(from)?),
+        answer::HELD => Answer::Held(Wire::take(from)?),
         _ => return Err(Malformed("an answer of this version")),
     });
     from.finish()?;

@@ -10,6 +10,7 @@ mod blob;
 mod error;
 mod list;
 mod row;
+mod survey;
 mod upkeep;
 
 use bytes::Bytes;

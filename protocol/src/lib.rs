@@ -24,10 +24,10 @@ pub use blob::{
     RunningChecksum,
 };
 pub use change::{Accept, CARRIED_BYTES_MAX, CarriedBody, Prepare, Promise};
-pub use list::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage};
+pub use list::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage, Scope};
 pub use read::{ReadRow, RowReply, Want};
 pub use replica::{Replica, ReplicaError};
-pub use row::{RowAddress, RowKey, RowState, RowValue, TableId, TableKind, Weight};
+pub use row::{RowAddress, RowKey, RowState, RowValue, TableId, TableKind, VERSION_SUFFIX_BYTES, Weight};
 pub use survey::{
     BlobStanding, HeldBlob, InspectBlobs, InspectDepth, ListTables, RowStanding, Survey, SurveyDepth,
     SurveyPage, SurveyedRow, TablePage,

@@ -22,6 +22,16 @@ pub struct ListRows {
     pub before: Option<Bytes>,
     /// The most items of the page.
     pub limit: usize,
+    pub scope: Scope,
+}
+
+/// Which live rows a listing shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those that count as objects. One that counts for none is answered like a tombstone:
+    /// without an entry, and as no evidence for a common prefix.
+    Counted,
+    All,
 }
 
 /// A page of what one replica holds.
@@ -46,7 +56,7 @@ pub struct ListedRow {
     pub key: Bytes,
     pub hash: PlacementHash,
     pub ballot: Ballot,
-    /// `None`: a tombstone.
+    /// `None`: a tombstone, or a live row that the listing doesn't show.
     pub entry: Option<Bytes>,
 }
 

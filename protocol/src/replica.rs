@@ -54,38 +54,20 @@ pub trait Replica: fmt::Debug + Send + Sync + 'static {
 
     /// The digest of each of these partitions over all of its tables, in the same order: the wrapping sum of the
     /// tables' digests. Replicas with the same digest hold the same rows.
-    async fn digests(&self, partitions: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
-        drop((partitions,));
-        Err(ReplicaError::Invalid("not offered by this device"))
-    }
+    async fn digests(&self, partitions: Vec<Partition>) -> Result<Vec<u64>, ReplicaError>;
     /// The next tables that have rows in some partitions, and what they count there.
-    async fn tables(&self, request: ListTables) -> Result<TablePage, ReplicaError> {
-        drop((request,));
-        Err(ReplicaError::Invalid("not offered by this device"))
-    }
+    async fn tables(&self, request: ListTables) -> Result<TablePage, ReplicaError>;
     /// The next rows of one table in some partitions, with their ballots. Damaged rows are among them.
-    async fn survey(&self, request: Survey) -> Result<SurveyPage, ReplicaError> {
-        drop((request,));
-        Err(ReplicaError::Invalid("not offered by this device"))
-    }
+    async fn survey(&self, request: Survey) -> Result<SurveyPage, ReplicaError>;
     /// How the device holds each of these blobs, in the same order.
-    async fn inspect(&self, request: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
-        drop((request,));
-        Err(ReplicaError::Invalid("not offered by this device"))
-    }
+    async fn inspect(&self, request: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError>;
     /// Blobs after `after`, in the order of their ids, at most `limit`; fewer only at the end.
-    async fn held(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
-        let _ = (after, limit);
-        Err(ReplicaError::Invalid("not offered by this device"))
-    }
+    async fn held(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<HeldBlob>, ReplicaError>;
     /// Begins to store a blob once more, in the place of what the device has of it.
     ///
     /// Nothing of the old is given up before the new bytes are durable. They must be those that the index's entry,
     /// where it is sound, says; its owner then stays.
-    async fn restage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
-        drop((blob,));
-        Err(ReplicaError::Invalid("not offered by this device"))
-    }
+    async fn restage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError>;
 }
 
 /// Why a device didn't do what it was asked.

@@ -28,7 +28,12 @@ pub enum TableKind {
     Uploads,
     /// The parts of one upload.
     Parts,
+    /// The older versions of the objects of one container, beside the table of those objects.
+    Versions,
 }
+
+/// By how many bytes a version's key is longer than its object's key, which it begins with.
+pub const VERSION_SUFFIX_BYTES: usize = 26;
 
 /// Names one row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +102,14 @@ impl TableId {
         &self.0
     }
 
+    /// The table of another kind with the same random bytes: a container's versions lie beside its objects.
+    #[must_use]
+    pub fn sibling(&self, kind: TableKind) -> Self {
+        let mut id = self.0;
+        id[0] = kind.byte();
+        Self(id)
+    }
+
     pub fn kind(&self) -> TableKind {
         TableKind::of_byte(self.0[0]).unwrap_or(TableKind::System)
     }
@@ -110,6 +123,7 @@ impl TableKind {
             Self::Objects => 2,
             Self::Uploads => 3,
             Self::Parts => 4,
+            Self::Versions => 5,
         }
     }
 
@@ -120,15 +134,22 @@ impl TableKind {
             2 => Some(Self::Objects),
             3 => Some(Self::Uploads),
             4 => Some(Self::Parts),
+            5 => Some(Self::Versions),
             _ => None,
         }
     }
 }
 
 impl RowKey {
-    /// Where the row lives. The parts of one upload live together, so that sealing them asks few devices.
+    /// Where the row lives. The parts of one upload live together, so that sealing them asks few devices,
+    /// and the versions of an object with the object's row, so that its bytes needn't move.
     pub fn address(self, placement: &PlacementKey) -> RowAddress {
         let hash = match self.table.kind() {
+            TableKind::Versions => {
+                let objects = self.table.sibling(TableKind::Objects);
+                let key = &self.key[..self.key.len().saturating_sub(VERSION_SUFFIX_BYTES)];
+                placement.hash_object(objects.as_bytes(), key)
+            }
             TableKind::Parts => placement.hash_table(self.table.as_bytes()),
             TableKind::System | TableKind::Containers | TableKind::Objects | TableKind::Uploads => {
                 placement.hash_object(self.table.as_bytes(), &self.key)
@@ -147,6 +168,14 @@ impl RowValue {
         match self {
             Self::Live { weight, .. } => *weight,
             Self::Tombstone => Weight::default(),
+        }
+    }
+
+    /// What a listing shows; a tombstone has nothing to show.
+    pub fn entry(&self) -> Option<&Bytes> {
+        match self {
+            Self::Live { entry, .. } => Some(entry),
+            Self::Tombstone => None,
         }
     }
 
@@ -170,12 +199,24 @@ mod tests {
 
     #[test]
     fn a_table_says_what_it_is() {
-        for kind in [TableKind::Containers, TableKind::Objects, TableKind::Uploads, TableKind::Parts] {
+        use TableKind::{Containers, Objects, Parts, Uploads, Versions};
+        for kind in [Containers, Objects, Uploads, Parts, Versions] {
             let table = TableId::new(kind, [7; 15]);
             assert_eq!(table.kind(), kind);
             assert_eq!(TableId::from_bytes(*table.as_bytes()), Some(table));
         }
         assert_eq!(TableId::system(1).kind(), TableKind::System);
         assert_eq!(TableId::from_bytes([9; 16]), None);
+    }
+
+    #[test]
+    fn a_version_lives_with_its_object() {
+        let placement = PlacementKey::new([5; 16]);
+        let objects = TableId::new(TableKind::Objects, [7; 15]);
+        let object = RowKey { table: objects, key: "a/b".into() };
+        let suffix = [0; VERSION_SUFFIX_BYTES];
+        let key = [&b"a/b"[..], &suffix].concat().into();
+        let version = RowKey { table: objects.sibling(TableKind::Versions), key };
+        assert_eq!(version.address(&placement).hash, object.address(&placement).hash);
     }
 }

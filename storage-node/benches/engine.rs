@@ -14,10 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use martlet_model::{Clock, Timestamp};
-use martlet_protocol::{
-    Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, CarriedBody, Checksum, ListRows, NewBlob,
-    Prepare, ReadBlob, ReadRow, Replica, RowAddress, RowKey, RowValue, TableId, TableKind, Want, Weight,
-};
+use martlet_protocol::{Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, CarriedBody, Checksum, ListRows, NewBlob, Prepare, ReadBlob, ReadRow, Replica, RowAddress, RowKey, RowValue, TableId, TableKind, Want, Weight, Scope};
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::{DeviceId, PlacementKey};
 use martlet_storage_node::{
@@ -198,6 +195,7 @@ async fn listings(device: &Device, size: u64) {
         after: None,
         before: None,
         limit: 1000,
+        scope: Scope::All,
     };
     let pages = async {
         for number in 0..200 {

@@ -1,7 +1,7 @@
 //! The disk side of a device: synchronous, on threads of its own.
 //!
 //! Reading order: [`layout`] (where things are), [`files`] and [`publish`] (how they are reached), [`segment`],
-//! [`blob_file`] and [`index`] (what is in them), [`registers`] (what is in memory), [`writer`], [`reader`] and
+//! [`blob_file`] and [`index`] (what is in them), [`registers`] and [`sums`] (what is in memory), [`writer`], [`reader`] and
 //! [`space`] (who works on them), [`start`].
 //!
 //! **Invariant:** nothing here is async or knows tokio. **Invariant:** only [`publish`] renames and links.
@@ -24,4 +24,5 @@ pub mod segment;
 pub mod since;
 pub mod space;
 pub mod start;
+pub mod sums;
 pub mod writer;

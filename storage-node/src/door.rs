@@ -5,6 +5,7 @@
 
 mod blob_stream;
 mod blob_writer;
+mod inspect;
 mod replica;
 mod threads;
 
@@ -177,6 +178,11 @@ impl Door {
             let job = Job { work: Work::RaiseBound(ballot), answer: Answer::unheard() };
             let _ = self.queues.writer.push(Admitted { job, room: Some(room) });
         }
+    }
+
+    /// Gives back what is noted as freed, in its time.
+    fn give_back(&self) {
+        let _ = self.queues.upkeep.push(UpkeepJob::GiveBack(Answer::unheard()));
     }
 
     /// Undoes the publication of a blob file that didn't get its row, and then does `after`.

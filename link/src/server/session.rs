@@ -94,12 +94,12 @@ impl Session {
         }
         let session = self.clone();
         let (stream, task) = match request {
-            Request::Stage(blob) => {
+            upload @ (Request::Stage(_) | Request::Restage(_)) => {
                 // The window, and the end.
                 let (steps, inbox) = mpsc::channel(STREAM_WINDOW_BLOCKS + 1);
                 let staging = async move {
                     let _witness = Witness { session: &session, id };
-                    stream::stage(&session, id, &*replica, blob, inbox).await;
+                    stream::stage(&session, id, &*replica, upload, inbox).await;
                 };
                 (Stream::Stage(steps), tokio::spawn(staging))
             }
@@ -272,7 +272,14 @@ async fn carry_out(replica: &dyn Replica, request: Request) -> Reply {
         }
         Request::Tombstones { limit } => replica.tombstones(limit).await.map(Answer::Tombstones),
         Request::Forget(tombstones) => replica.forget(tombstones).await.map(done),
-        Request::Stage(_) | Request::ReadBlob(_) => Err(ReplicaError::Invalid("a stream as a call")),
+        Request::Digests(partitions) => replica.digests(partitions).await.map(Answer::Digests),
+        Request::Tables(tables) => replica.tables(tables).await.map(Answer::Tables),
+        Request::Survey(survey) => replica.survey(survey).await.map(Answer::Survey),
+        Request::Inspect(inspect) => replica.inspect(inspect).await.map(Answer::Standings),
+        Request::Held { after, limit } => replica.held(after, limit).await.map(Answer::Held),
+        Request::Stage(_) | Request::Restage(_) | Request::ReadBlob(_) => {
+            Err(ReplicaError::Invalid("a stream as a call"))
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Blobs that come in and go out, block by block.
 
 use futures_util::StreamExt as _;
-use martlet_protocol::{Block, NewBlob, ReadBlob, Replica, ReplicaError};
+use martlet_protocol::{Block, ReadBlob, Replica, ReplicaError};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::session::Session;
 use crate::frame::Kind;
 use crate::limits::FRAME_BYTES_MAX;
-use crate::message::{Answer, Message, encode_block};
+use crate::message::{Answer, Message, Request, encode_block};
 
 /// What the client sends of a blob.
 #[derive(Debug)]
@@ -21,10 +21,10 @@ pub(super) async fn stage(
     session: &Session,
     id: u64,
     replica: &dyn Replica,
-    blob: NewBlob,
+    upload: Request,
     steps: mpsc::Receiver<Step>,
 ) {
-    let outcome = take_in(session, id, replica, blob, steps).await;
+    let outcome = take_in(session, id, replica, upload, steps).await;
     if let Some(outcome) = outcome {
         session.send(id, &outcome.map(|()| Answer::Done));
     }
@@ -36,10 +36,15 @@ async fn take_in(
     session: &Session,
     id: u64,
     replica: &dyn Replica,
-    blob: NewBlob,
+    upload: Request,
     mut steps: mpsc::Receiver<Step>,
 ) -> Option<Result<(), ReplicaError>> {
-    let mut writer = match replica.stage(blob).await {
+    let begun = match upload {
+        Request::Stage(blob) => replica.stage(blob).await,
+        Request::Restage(blob) => replica.restage(blob).await,
+        _ => Err(ReplicaError::Invalid("a call as a stream")),
+    };
+    let mut writer = match begun {
         Ok(writer) => writer,
         Err(error) => return Some(Err(error)),
     };

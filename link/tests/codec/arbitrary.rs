@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use martlet_link::message::{Answer, Reply, Request};
 use martlet_protocol::{
-    Accept, BlobFact, BlobId, BlobOwner, BlobRef, Block, CarriedBody, Checksum, Garbage, ListRows,
-    ListedItem, ListedPrefix, ListedRow, NewBlob, PartitionCounters, Prepare, Promise, ReadBlob, ReadRow,
-    ReplicaError, RowAddress, RowKey, RowPage, RowReply, RowState, RowValue, SealToken, TableCounters,
-    TableId, TableKind, Tombstone, Want, Weight,
+    Accept, BlobFact, BlobId, BlobOwner, BlobRef, BlobStanding, Block, CarriedBody, Checksum, Garbage,
+    HeldBlob, InspectBlobs, InspectDepth, ListRows, ListTables, ListedItem, ListedPrefix, ListedRow, NewBlob,
+    PartitionCounters, Prepare, Promise, ReadBlob, ReadRow, ReplicaError, RowAddress, RowKey, RowPage,
+    RowReply, RowStanding, RowState, RowValue, Scope, SealToken, Survey, SurveyDepth, SurveyPage, SurveyedRow,
+    TableCounters, TableId, TableKind, TablePage, Tombstone, Want, Weight,
 };
 use martlet_register::{ANCESTORS_MAX, Accepted, Ancestors, Ballot, ProposerId, State};
 use martlet_ring::{DeviceId, Partition, PlacementHash};
@@ -124,8 +125,9 @@ fn accept() -> impl Strategy<Value = Accept> {
 
 fn list() -> impl Strategy<Value = ListRows> {
     let bounds = (option::of(bytes()), option::of(bytes()), option::of(bytes()));
-    (table(), option::of(any::<u32>()), bytes(), bounds, any::<usize>()).prop_map(
-        |(table, partition, prefix, (delimiter, after, before), limit)| ListRows {
+    let scope = prop_oneof![Just(Scope::Counted), Just(Scope::All)];
+    (table(), option::of(any::<u32>()), bytes(), bounds, any::<usize>(), scope).prop_map(
+        |(table, partition, prefix, (delimiter, after, before), limit, scope)| ListRows {
             table,
             partition: partition.map(Partition),
             prefix,
@@ -133,6 +135,7 @@ fn list() -> impl Strategy<Value = ListRows> {
             after,
             before,
             limit,
+            scope,
         },
     )
 }
@@ -166,7 +169,56 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         any::<usize>().prop_map(|limit| Request::Tombstones { limit }),
         vec(tombstone(), 0..4).prop_map(Request::Forget),
     ];
-    prop_oneof![rows, blobs, upkeep]
+    prop_oneof![rows, blobs, upkeep, repair_request()]
+}
+
+fn repair_request() -> impl Strategy<Value = Request> {
+    let partitions = || vec(any::<u32>().prop_map(Partition), 0..4);
+    let depth = prop::sample::select(&[SurveyDepth::Ballots, SurveyDepth::Blobs][..]);
+    let closeness = prop::sample::select(&[InspectDepth::Index, InspectDepth::Bytes][..]);
+    prop_oneof![
+        partitions().prop_map(Request::Digests),
+        (partitions(), option::of(table()), any::<usize>())
+            .prop_map(|(partitions, after, limit)| Request::Tables(ListTables { partitions, after, limit })),
+        (table(), partitions(), option::of(bytes()), any::<usize>(), depth).prop_map(
+            |(table, partitions, after, limit, depth)| {
+                Request::Survey(Survey { table, partitions, after, limit, depth })
+            }
+        ),
+        (vec(blob_id(), 0..4), closeness)
+            .prop_map(|(blobs, depth)| Request::Inspect(InspectBlobs { blobs, depth })),
+        (option::of(blob_id()), any::<usize>()).prop_map(|(after, limit)| Request::Held { after, limit }),
+        (blob_id(), hash(), owner()).prop_map(|(id, hash, owner)| Request::Restage(NewBlob {
+            id,
+            hash,
+            owner
+        })),
+    ]
+}
+
+fn repair_answer() -> impl Strategy<Value = Answer> {
+    let held = || (blob(), owner()).prop_map(|(blob, owner)| HeldBlob { blob, owner });
+    let row = prop_oneof![
+        (ballot(), vec(blob(), 0..3)).prop_map(|(ballot, blobs)| RowStanding::Live { ballot, blobs }),
+        ballot().prop_map(|ballot| RowStanding::Tombstone { ballot }),
+        Just(RowStanding::Damaged),
+    ];
+    let rows = (bytes(), hash(), row).prop_map(|(key, hash, standing)| SurveyedRow { key, hash, standing });
+    let standing = prop_oneof![
+        Just(BlobStanding::Absent),
+        held().prop_map(BlobStanding::Held),
+        held().prop_map(BlobStanding::Damaged),
+        Just(BlobStanding::EntryDamaged),
+    ];
+    prop_oneof![
+        vec(any::<u64>(), 0..6).prop_map(Answer::Digests),
+        (vec(counters(), 0..3), option::of(table()))
+            .prop_map(|(tables, through)| Answer::Tables(TablePage { tables, through })),
+        (vec(rows, 0..4), option::of(bytes()))
+            .prop_map(|(rows, through)| Answer::Survey(SurveyPage { rows, through })),
+        vec(standing, 0..4).prop_map(Answer::Standings),
+        vec(held(), 0..4).prop_map(Answer::Held),
+    ]
 }
 
 fn item() -> impl Strategy<Value = ListedItem> {
@@ -213,7 +265,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         }),
         vec(tombstone(), 0..3).prop_map(Answer::Tombstones),
     ];
-    prop_oneof![rows, upkeep]
+    prop_oneof![rows, upkeep, repair_answer()]
 }
 
 fn error() -> impl Strategy<Value = ReplicaError> {

@@ -2,11 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use martlet_protocol::{
-    Accept, BLOCK_BYTES, BlobId, BlobRef, Block, CARRIED_BYTES_MAX, CarriedBody, Checksum, Garbage, ListRows,
-    ListedItem, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, RowValue, SealToken, Tombstone,
-    Want,
-};
+use martlet_protocol::{Accept, BLOCK_BYTES, BlobId, BlobRef, Block, CARRIED_BYTES_MAX, CarriedBody, Checksum, Garbage, ListRows, ListedItem, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, RowValue, SealToken, Tombstone, Want, Scope};
 use martlet_register::Ballot;
 use martlet_ring::PlacementHash;
 use martlet_testkit::{Faults, Reach};
@@ -112,6 +108,7 @@ fn question() -> ListRows {
         after: None,
         before: None,
         limit: 10_000,
+        scope: Scope::All,
     }
 }
 

@@ -74,14 +74,32 @@ impl StagedFile {
     /// Writes the trailer, and makes the file durable under its final name.
     /// The staged name stays until [`StagedFile::settle`].
     pub fn publish(&self, new: &NewBlob) -> Result<BlobRef, DiskError> {
-        let blob =
-            BlobRef { id: new.id, hash: new.hash, bytes: self.bytes, checksum: self.checksum.checksum() };
+        let blob = self.write_trailer(new)?;
+        publish::link(self.files.as_ref(), self.file.as_ref(), &self.path, &self.layout.blob(new.id))
+            .map_err(|error| DiskError::of_sync("publish a blob file", error))?;
+        Ok(blob)
+    }
+
+    /// The same in the place of the blob's old file. `number` tells it from all attempts to store the blob.
+    pub fn publish_over(&self, new: &NewBlob, number: u64) -> Result<BlobRef, DiskError> {
+        let blob = self.write_trailer(new)?;
+        let second = self.layout.staged(new.id, number);
+        let names = (self.path.as_path(), second.as_path());
+        publish::link_over(self.files.as_ref(), self.file.as_ref(), names, &self.layout.blob(new.id))
+            .map_err(|error| DiskError::of_sync("replace a blob file", error))?;
+        Ok(blob)
+    }
+
+    /// What has been written so far.
+    pub fn reference(&self, new: &NewBlob) -> BlobRef {
+        BlobRef { id: new.id, hash: new.hash, bytes: self.bytes, checksum: self.checksum.checksum() }
+    }
+
+    fn write_trailer(&self, new: &NewBlob) -> Result<BlobRef, DiskError> {
+        let blob = self.reference(new);
         let trailer = trailer(&blob, &owner::encode(&new.owner), &self.blocks);
         let written = self.file.write_at(&[IoSlice::new(&trailer)], self.bytes);
         written.map_err(|error| DiskError::of_write("write a blob file", error))?;
-        let target = self.layout.blob(new.id);
-        publish::link(self.files.as_ref(), self.file.as_ref(), &self.path, &target)
-            .map_err(|error| DiskError::of_sync("publish a blob file", error))?;
         Ok(blob)
     }
 

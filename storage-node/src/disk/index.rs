@@ -13,6 +13,7 @@ pub mod rows;
 pub mod schema;
 pub mod seals;
 pub mod state;
+pub mod survey;
 pub mod unreferenced;
 
 use std::path::Path;

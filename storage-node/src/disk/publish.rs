@@ -37,6 +37,22 @@ pub fn link(files: &dyn Files, file: &dyn DiskFile, staged: &Path, target: &Path
     files.sync_dir(directory_of(target)?)
 }
 
+/// The same in the place of whatever bears the final name: that is there until the new file is.
+///
+/// `second` is a name in the staging directory that nobody else uses; the staged name stays, for the same reason.
+pub fn link_over(
+    files: &dyn Files,
+    file: &dyn DiskFile,
+    (staged, second): (&Path, &Path),
+    target: &Path,
+) -> io::Result<()> {
+    file.sync()?;
+    files.link(staged, second)?;
+    files.sync_dir(directory_of(staged)?)?;
+    files.rename(second, target)?;
+    files.sync_dir(directory_of(target)?)
+}
+
 fn directory_of(path: &Path) -> io::Result<&Path> {
     path.parent().ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }

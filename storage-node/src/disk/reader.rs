@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_protocol::{
-    BLOCK_BYTES, BlobFact, BlobId, Block, Garbage, ListRows, ReadRow, RowKey, RowPage, RowReply,
-    TableCounters, TableId, Tombstone, Want,
+    BLOCK_BYTES, BlobFact, BlobId, BlobRef, BlobStanding, Block, Garbage, HeldBlob, ListRows, ListTables,
+    ReadRow, RowAddress, RowKey, RowPage, RowReply, RowValue, Survey, SurveyPage, TableCounters, TableId,
+    TablePage, Tombstone, Want,
 };
-use martlet_protocol::{RowAddress, RowValue};
 use martlet_register::{Accepted, Ballot};
+use martlet_ring::Partition;
 use rusqlite::Connection;
 
 use super::blob_file::BlobFile;
 use super::error::DiskError;
 use super::files::Files;
 use super::index::blobs::{self, Place, StoredBlob};
-use super::index::{counters, garbage, list, rows, unreferenced};
+use super::index::{counters, garbage, list, rows, survey, unreferenced};
 use super::layout::Layout;
 use super::segment::Segments;
 use super::since::{Present, Since};
+use super::sums::Sums;
 
 /// One reader thread's view of the device.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub struct Reader {
     pub files: Arc<dyn Files>,
     pub layout: Layout,
     pub segments: Arc<Segments>,
+    pub sums: Arc<Sums>,
     pub partition_bits: u8,
 }
 
@@ -81,6 +84,41 @@ impl Reader {
         unreferenced::page(&self.connection, after, limit, present)
     }
 
+    pub fn digests(&self, partitions: &[Partition]) -> Result<Vec<u64>, DiskError> {
+        self.sums.digests(&self.connection, partitions)
+    }
+
+    pub fn tables(&self, request: &ListTables) -> Result<TablePage, DiskError> {
+        survey::tables(&self.connection, request)
+    }
+
+    pub fn survey(&self, request: &Survey) -> Result<SurveyPage, DiskError> {
+        survey::rows(&self.connection, request, self.partition_bits)
+    }
+
+    /// How the index has a blob.
+    pub fn inspect(&self, id: BlobId) -> Result<BlobStanding, DiskError> {
+        match blobs::find(&self.connection, id) {
+            Ok(Some(stored)) => Ok(BlobStanding::Held(held(stored))),
+            Ok(None) => Ok(BlobStanding::Absent),
+            Err(DiskError::Damaged { what, why }) => {
+                tracing::warn!(%what, %why, "a damaged index entry");
+                Ok(BlobStanding::EntryDamaged)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Blobs among the next ones, and where to look on; `None`: there are no more.
+    pub fn held(
+        &self,
+        after: Option<BlobId>,
+        limit: usize,
+    ) -> Result<(Vec<HeldBlob>, Option<BlobId>), DiskError> {
+        let (stored, next) = blobs::after(&self.connection, after, limit)?;
+        Ok((stored.into_iter().map(held).collect(), next))
+    }
+
     pub fn freed(&self, limit: usize) -> Result<Vec<garbage::Freed>, DiskError> {
         Ok(garbage::freed(&self.connection, limit)?)
     }
@@ -132,7 +170,15 @@ impl Reader {
     }
 }
 
+fn held(stored: StoredBlob) -> HeldBlob {
+    HeldBlob { blob: stored.blob, owner: stored.owner }
+}
+
 impl BlobSource {
+    pub fn blob(&self) -> &BlobRef {
+        &self.stored.blob
+    }
+
     pub fn blocks_count(&self) -> u64 {
         self.stored.blob.bytes.div_ceil(BLOCK_BYTES as u64)
     }

@@ -19,6 +19,7 @@ use super::publish;
 use super::reader::Reader;
 use super::registers::Registers;
 use super::segment::{Appender, Segments};
+use super::sums::Sums;
 use super::writer::{Writer, WriterParts};
 use crate::clock::Clocks;
 use crate::identity::DeviceIdentity;
@@ -60,6 +61,7 @@ pub struct Started {
     pub writer: Writer,
     pub registers: Arc<Registers>,
     pub segments: Arc<Segments>,
+    pub sums: Arc<Sums>,
     pub health: Arc<Health>,
     pub clocks: Clocks,
     pub layout: Layout,
@@ -134,6 +136,7 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
     let seals = seals::all(&connection).map_err(OpenError::IndexDamaged)?;
     let registers = Arc::new(Registers::start(found.partition_bits, state.bound, &floors));
     let health = Arc::new(Health::new(files.clone(), layout.clone()));
+    let sums = Arc::new(Sums::new(found.partition_bits));
     let clocks = Clocks {
         wall: options.wall.clone(),
         steady: options.steady.clone(),
@@ -149,6 +152,7 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
         appender: Appender::new(tail, file),
         state,
         seals,
+        sums: sums.clone(),
         health: health.clone(),
         clocks: clocks.clone(),
         partition_bits: found.partition_bits,
@@ -156,7 +160,7 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
         lock,
     });
     let writer = writer.map_err(|error| OpenError::IndexDamaged(error.into()))?;
-    Ok(Started { writer, registers, segments, health, clocks, layout })
+    Ok(Started { writer, registers, segments, sums, health, clocks, layout })
 }
 
 /// A connection of its own for a thread that reads.
@@ -181,6 +185,7 @@ fn connected(started: &Started, options: &DeviceOptions, role: Role) -> Result<R
         files: options.files.clone(),
         layout: started.layout.clone(),
         segments: started.segments.clone(),
+        sums: started.sums.clone(),
         partition_bits: options.identity.partition_bits,
     })
 }

@@ -12,6 +12,7 @@
 mod accept;
 mod job;
 mod order;
+mod replace;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,7 @@ use super::index::{blobs, garbage, rows, seals};
 use super::layout::Layout;
 use super::registers::Registers;
 use super::segment::{Appender, Segments};
+use super::sums::Sums;
 use crate::clock::Clocks;
 
 pub use job::{Answer, Job, Reply, Work};
@@ -59,6 +61,7 @@ pub struct WriterParts {
     pub appender: Appender,
     pub state: DeviceState,
     pub seals: HashMap<TableId, SealToken>,
+    pub sums: Arc<Sums>,
     pub health: Arc<Health>,
     pub clocks: Clocks,
     pub partition_bits: u8,
@@ -213,7 +216,7 @@ impl Writer {
     }
 
     fn decide(&mut self, work: &Work, changes: &mut Changes) -> Result<Reply, Undone> {
-        if changes.nearly_full && matches!(work, Work::StoreBlob { .. } | Work::RecordFile { .. }) {
+        if changes.nearly_full && work.is_new_blob() {
             return Err(Undone::Job(ReplicaError::Full));
         }
         match work {
@@ -227,6 +230,8 @@ impl Writer {
             Work::RaiseBound(_) => {}
             Work::StoreBlob { new, blob, blocks } => self.store_blob(new, *blob, blocks, changes)?,
             Work::RecordFile { new, blob } => self.record_file(new, *blob, changes)?,
+            Work::ReplaceBlob { new, blob, blocks } => self.replace_blob(new, *blob, blocks, changes)?,
+            Work::ReplaceFile { new, blob } => self.replace_file(new, *blob, changes)?,
             Work::WithdrawFile(id) => self.withdraw_file(*id, changes)?,
             Work::Seal(table, token) => self.seal(*table, *token, changes)?,
             Work::Unseal(table, token) => self.unseal(*table, *token, changes)?,
@@ -265,6 +270,7 @@ impl Writer {
         parts.appender.flush()?;
         parts.connection.prepare_cached("COMMIT")?.execute([])?;
         parts.appender.committed();
+        parts.sums.committed(next.commits, changes.tally.digests());
         parts.state = next;
         // Whoever waits for the bound may ask again, whether it was raised or is high enough.
         parts.registers.raise_bound(next.bound);

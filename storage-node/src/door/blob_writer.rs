@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use martlet_protocol::{BLOCK_BYTES, BlobRef, BlobWriter, Block, NewBlob, ReplicaError, RunningChecksum};
+use martlet_protocol::{
+    BLOCK_BYTES, BlobRef, BlobStanding, BlobWriter, Block, NewBlob, ReplicaError, RunningChecksum,
+};
 use tokio::sync::oneshot;
 
 use super::Door;
@@ -24,6 +26,7 @@ static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
 pub(super) struct Upload {
     door: Arc<Door>,
     new: NewBlob,
+    place: Place,
     stage: Stage,
     gathered: Vec<Block>,
     gathered_bytes: usize,
@@ -32,6 +35,15 @@ pub(super) struct Upload {
     /// The piece that is being written.
     writing: Option<oneshot::Receiver<Result<(), ReplicaError>>>,
     last_was_short: bool,
+}
+
+/// Where a blob goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Where nothing is yet. If the blob is there already, it stays.
+    Free,
+    /// In the place of the blob's old bytes.
+    Taken,
 }
 
 /// ```text
@@ -48,7 +60,7 @@ enum Stage {
 type SharedFile = Arc<Mutex<StagedFile>>;
 
 /// Begins an upload, unless there is no room for one.
-pub(super) async fn begin(door: &Arc<Door>, new: NewBlob) -> Result<Upload, ReplicaError> {
+pub(super) async fn begin(door: &Arc<Door>, new: NewBlob, place: Place) -> Result<Upload, ReplicaError> {
     let (files, layout) = (door.files().clone(), door.layout.clone());
     let free = door.write_blob(move || {
         files.free_bytes(layout.root()).map_err(|error| DiskError::of_sync("ask for the free space", error))
@@ -59,6 +71,7 @@ pub(super) async fn begin(door: &Arc<Door>, new: NewBlob) -> Result<Upload, Repl
     Ok(Upload {
         door: door.clone(),
         new,
+        place,
         stage: Stage::InMemory,
         gathered: Vec::new(),
         gathered_bytes: 0,
@@ -100,8 +113,15 @@ impl BlobWriter for Upload {
                 checksum: self.checksum.checksum(),
             };
             let blocks = std::mem::take(&mut self.gathered);
-            self.door.write(Work::StoreBlob { new, blob, blocks }).await?;
+            let work = match self.place {
+                Place::Free => Work::StoreBlob { new, blob, blocks },
+                Place::Taken => Work::ReplaceBlob { new, blob, blocks },
+            };
+            self.door.write(work).await?;
             self.stage = Stage::Done;
+            if self.place == Place::Taken {
+                self.door.give_back();
+            }
             return Ok(());
         }
         self.write_gathered().await?;
@@ -110,11 +130,25 @@ impl BlobWriter for Upload {
             return Err(ReplicaError::Invalid("the upload is over"));
         };
         let (file, published) = (file.clone(), new.clone());
+        if self.place == Place::Taken {
+            self.check_same(&file).await?;
+        }
         // From here on the final name may be there.
         self.stage = Stage::Published(file.clone());
-        let publish = move || file.lock().unwrap_or_else(PoisonError::into_inner).publish(&published);
+        let place = self.place;
+        let publish = move || {
+            let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            match place {
+                Place::Free => file.publish(&published),
+                Place::Taken => file.publish_over(&published, ATTEMPTS.fetch_add(1, Ordering::Relaxed)),
+            }
+        };
         let blob = self.door.write_blob(publish).await?;
-        self.door.write(Work::RecordFile { new, blob }).await?;
+        let record = match self.place {
+            Place::Free => Work::RecordFile { new, blob },
+            Place::Taken => Work::ReplaceFile { new, blob },
+        };
+        self.door.write(record).await?;
         if let Stage::Published(file) = std::mem::replace(&mut self.stage, Stage::Done) {
             remove_staged_name(&self.door, file);
         }
@@ -146,6 +180,17 @@ impl Upload {
         let append = move || file.lock().unwrap_or_else(PoisonError::into_inner).append(&blocks);
         self.writing = Some(self.door.begin_write_blob(append).await?);
         Ok(())
+    }
+
+    /// Nothing but the blob's own bytes may take their place.
+    async fn check_same(&self, file: &SharedFile) -> Result<(), ReplicaError> {
+        let blob = file.lock().unwrap_or_else(PoisonError::into_inner).reference(&self.new);
+        match self.door.read(move |reader| reader.inspect(blob.id)).await? {
+            BlobStanding::Held(held) | BlobStanding::Damaged(held) if held.blob != blob => {
+                Err(ReplicaError::Invalid("the bytes aren't those of the blob"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn written(&mut self) -> Result<(), ReplicaError> {

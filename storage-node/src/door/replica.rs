@@ -2,12 +2,15 @@
 
 use async_trait::async_trait;
 use martlet_protocol::{
-    Accept, BlobFact, BlobId, BlobWriter, BlockStream, CARRIED_BYTES_MAX, Checksum, Garbage, ListRows,
-    NewBlob, Prepare, Promise, ReadBlob, ReadRow, Replica, ReplicaError, RowAddress, RowPage, RowReply,
-    SealToken, TableCounters, TableId, Tombstone,
+    Accept, BlobFact, BlobId, BlobStanding, BlobWriter, BlockStream, CARRIED_BYTES_MAX, Checksum, Garbage,
+    HeldBlob, InspectBlobs, ListRows, ListTables, NewBlob, Prepare, Promise, ReadBlob, ReadRow, Replica,
+    ReplicaError, RowAddress, RowPage, RowReply, SealToken, Survey, SurveyPage, TableCounters, TableId,
+    TablePage, Tombstone,
 };
+use martlet_ring::Partition;
 
-use super::{Admitted, UpkeepJob, answer, blob_stream, blob_writer, closed};
+use super::blob_writer::Place;
+use super::{Admitted, UpkeepJob, answer, blob_stream, blob_writer, closed, inspect};
 use crate::device::Device;
 use crate::disk::registers::Route;
 use crate::disk::since::Since;
@@ -65,9 +68,7 @@ impl Replica for Device {
     }
 
     async fn list(&self, request: ListRows) -> Result<RowPage, ReplicaError> {
-        if request.limit == 0 {
-            return Err(ReplicaError::Invalid("a page has at least one item"));
-        }
+        check_page(request.limit)?;
         if request.delimiter.as_ref().is_some_and(bytes::Bytes::is_empty) {
             return Err(ReplicaError::Invalid("a delimiter has at least one byte"));
         }
@@ -81,7 +82,7 @@ impl Replica for Device {
     async fn stage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
         self.door.health.check()?;
         check_owner(&blob)?;
-        Ok(Box::new(blob_writer::begin(&self.door, blob).await?))
+        Ok(Box::new(blob_writer::begin(&self.door, blob, Place::Free).await?))
     }
 
     async fn read_blob(&self, request: ReadBlob) -> Result<BlockStream, ReplicaError> {
@@ -136,6 +137,46 @@ impl Replica for Device {
     async fn forget(&self, tombstones: Vec<Tombstone>) -> Result<(), ReplicaError> {
         self.door.write(Work::Forget(tombstones)).await.map(drop)
     }
+
+    async fn digests(&self, partitions: Vec<Partition>) -> Result<Vec<u64>, ReplicaError> {
+        self.door.read(move |reader| reader.digests(&partitions)).await
+    }
+
+    async fn tables(&self, mut request: ListTables) -> Result<TablePage, ReplicaError> {
+        check_page(request.limit)?;
+        request.partitions.sort_unstable();
+        self.door.read(move |reader| reader.tables(&request)).await
+    }
+
+    async fn survey(&self, mut request: Survey) -> Result<SurveyPage, ReplicaError> {
+        check_page(request.limit)?;
+        request.partitions.sort_unstable();
+        self.door.read(move |reader| reader.survey(&request)).await
+    }
+
+    async fn inspect(&self, request: InspectBlobs) -> Result<Vec<BlobStanding>, ReplicaError> {
+        inspect::inspect(&self.door, request).await
+    }
+
+    async fn held(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<HeldBlob>, ReplicaError> {
+        let (mut found, mut after) = (Vec::new(), after);
+        while found.len() < limit {
+            let missing = limit - found.len();
+            let (held, next) = self.door.read(move |reader| reader.held(after, missing)).await?;
+            found.extend(held);
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    async fn restage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError> {
+        self.door.health.check()?;
+        check_owner(&blob)?;
+        Ok(Box::new(blob_writer::begin(&self.door, blob, Place::Taken).await?))
+    }
 }
 
 fn check_accept(request: &Accept) -> Result<(), ReplicaError> {
@@ -151,6 +192,10 @@ fn check_accept(request: &Accept) -> Result<(), ReplicaError> {
         return Err(ReplicaError::Invalid("a carried body doesn't match its checksum"));
     }
     Ok(())
+}
+
+fn check_page(limit: usize) -> Result<(), ReplicaError> {
+    if limit == 0 { Err(ReplicaError::Invalid("a page has at least one item")) } else { Ok(()) }
 }
 
 fn check_owner(blob: &NewBlob) -> Result<(), ReplicaError> {

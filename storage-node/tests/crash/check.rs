@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use martlet_protocol::{
-    Accept, BLOCK_BYTES, BlobFact, BlobId, ListRows, ListedItem, Prepare, ReadBlob, ReadRow, Replica,
-    ReplicaError, RowReply, SealToken, TableId, Want,
-};
+use martlet_protocol::{Accept, BLOCK_BYTES, BlobFact, BlobId, ListRows, ListedItem, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, SealToken, TableId, Want, Scope};
 use martlet_register::{Ballot, State};
 use martlet_storage_node::Device;
 use martlet_storage_node::disk::segment::SEGMENT_BODY_BYTES_MAX;
@@ -135,6 +132,7 @@ async fn check_rows(device: &Device, model: &Model) -> Checked {
             after: None,
             before: None,
             limit: EVERYTHING,
+            scope: Scope::All,
         };
         let page = device.list(request).await.map_err(|error| format!("listing: {error}"))?;
         let listed: Vec<_> = page

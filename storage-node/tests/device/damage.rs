@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use martlet_protocol::{BLOCK_BYTES, ListRows, Replica, ReplicaError, RowValue};
+use martlet_protocol::{BLOCK_BYTES, ListRows, Replica, ReplicaError, RowValue, Scope};
 use martlet_ring::DeviceId;
 use martlet_storage_node::disk::identity_file::IdentityError;
 use martlet_storage_node::{ClusterId, Device, OpenError};
@@ -174,6 +174,7 @@ async fn a_flipped_bit_in_a_row_is_never_served() {
         after: None,
         before: None,
         limit: 10,
+        scope: Scope::All,
     };
     assert!(is_damaged(&device.list(list.clone()).await));
     assert_eq!(device.list(ListRows { prefix: "b".into(), ..list }).await.unwrap().items.len(), 1);
@@ -312,6 +313,7 @@ async fn an_index_with_a_destroyed_page_never_panics() {
             after: None,
             before: None,
             limit: 1000,
+            scope: Scope::All,
         };
         let listed = device.list(list).await;
         assert!(is_damaged(&listed) || listed.is_ok_and(|page| page.items.len() == 500), "page {page}");

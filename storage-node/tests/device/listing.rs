@@ -1,7 +1,7 @@
 //! Listings.
 
 use bytes::Bytes;
-use martlet_protocol::{ListRows, ListedItem, Replica, RowValue};
+use martlet_protocol::{ListRows, ListedItem, Replica, RowValue, Scope};
 use martlet_ring::Partition;
 use martlet_storage_node::Device;
 
@@ -16,6 +16,7 @@ fn all() -> ListRows {
         after: None,
         before: None,
         limit: 1000,
+        scope: Scope::All,
     }
 }
 

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
-use martlet_protocol::{
-    Accept, BlobRef, Garbage, ListRows, ListedItem, ListedPrefix, ListedRow, PartitionCounters, Replica,
-    ReplicaError, RowAddress, RowPage, RowValue, SealToken, TableId, Tombstone, Weight,
-};
+use martlet_protocol::{Accept, BlobRef, Garbage, ListRows, ListedItem, ListedPrefix, ListedRow, PartitionCounters, Replica, ReplicaError, RowAddress, RowPage, RowValue, SealToken, TableId, Tombstone, Weight, Scope};
 use martlet_register::{Accepted, Ballot, Standing};
 use martlet_ring::Partition;
 use martlet_storage_node::Device;
@@ -57,6 +54,7 @@ struct Question {
     after: Option<usize>,
     before: Option<usize>,
     limit: usize,
+    counted: bool,
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
@@ -71,8 +69,9 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         prop::option::of(0..KEYS.len()),
         prop::option::weighted(0.2, 0..KEYS.len()),
         1..6_usize,
+        any::<bool>(),
     )
-        .prop_map(|(table, partition, prefix, delimited, after, before, limit)| Question {
+        .prop_map(|(table, partition, prefix, delimited, after, before, limit, counted)| Question {
             table,
             partition,
             prefix,
@@ -80,6 +79,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
             after,
             before,
             limit,
+            counted,
         });
     let operation = prop_oneof![
         4 => (row(), time()).prop_map(|(row, time)| Operation::Prepare { row, time }),
@@ -178,16 +178,17 @@ impl Model {
             }
             let (ballot, hash, key) = (accepted.ballot, address.hash, key.clone());
             let slash = key[request.prefix.len()..].iter().position(|byte| *byte == b'/');
-            match (slash.filter(|_| request.delimiter.is_some()), &accepted.state.value) {
-                (None, value) => {
-                    let entry = match value {
-                        RowValue::Live { entry, .. } => Some(entry.clone()),
-                        RowValue::Tombstone => None,
-                    };
+            let value = &accepted.state.value;
+            let entry = match (request.scope, value) {
+                (Scope::Counted, value) if value.weight().objects == 0 => None,
+                (_, value) => value.entry().cloned(),
+            };
+            match (slash.filter(|_| request.delimiter.is_some()), entry) {
+                (None, entry) => {
                     items.push(ListedItem::Row(ListedRow { key, hash, ballot, entry }));
                 }
-                (Some(_), RowValue::Tombstone) => {}
-                (Some(at), RowValue::Live { .. }) => {
+                (Some(_), None) => {}
+                (Some(at), Some(_)) => {
                     let prefix = key.slice(..=request.prefix.len() + at);
                     if request.after.as_ref() != Some(&prefix) && seen.insert(prefix.clone()) {
                         items.push(ListedItem::Prefix(ListedPrefix { prefix, key, hash, ballot }));
@@ -369,6 +370,7 @@ async fn list(device: &Device, model: &Model, question: &Question) {
         after: question.after.map(|key| Bytes::from_static(KEYS[key].as_bytes())),
         before: question.before.map(|key| Bytes::from_static(KEYS[key].as_bytes())),
         limit: question.limit,
+        scope: if question.counted { Scope::Counted } else { Scope::All },
     };
     let mut expected = model.list(&request);
     let RowPage { items, through } = device.list(request).await.unwrap();

@@ -83,6 +83,11 @@ impl Tally {
         Ok(())
     }
 
+    /// What the digest of each partition changes by, table by table.
+    pub fn digests(&self) -> impl Iterator<Item = (Partition, u64)> {
+        self.changes.iter().map(|((_, partition), change)| (*partition, change.digest))
+    }
+
     fn change(&mut self, table: TableId, hash: PlacementHash) -> &mut Change {
         self.changes.entry((table, hash.partition(self.partition_bits))).or_default()
     }
@@ -100,6 +105,16 @@ impl From<RowHead> for Counted {
     fn from(head: RowHead) -> Self {
         Self { hash: head.hash, ballot: head.ballot, weight: head.weight }
     }
+}
+
+/// Goes through the digests of all tables.
+pub fn each_digest(connection: &Connection, mut visit: impl FnMut(Partition, u64)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("SELECT part, digest FROM counters")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(Partition(row.get(0)?), unsigned(row.get(1)?));
+    }
+    Ok(())
 }
 
 pub fn of_table(connection: &Connection, table: TableId) -> rusqlite::Result<TableCounters> {

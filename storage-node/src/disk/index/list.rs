@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use bytes::Bytes;
-use martlet_protocol::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage};
+use martlet_protocol::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage, Scope};
 use martlet_register::Ballot;
 use martlet_ring::PlacementHash;
 use rusqlite::{Connection, params};
@@ -15,7 +15,7 @@ use crate::disk::error::DiskError;
 /// The most items of a page.
 pub const PAGE_ITEMS_MAX: usize = 10_000;
 
-/// Rows that a page looks at beyond those that it answers: tombstones below a prefix, rows of other partitions.
+/// Rows that a page looks at beyond those that it answers: what is not shown below a prefix, rows of other partitions.
 const STEPS_WITHOUT_ITEM_MAX: usize = 4096;
 
 /// After a prefix that many rows are stepped over before the scan seeks: seeking costs about as much as these steps.
@@ -171,6 +171,8 @@ impl<'a> Scan<'a> {
         let elsewhere =
             partition.is_some_and(|partition| head.hash.partition(self.partition_bits) != partition);
         let common = self.common_prefix(key);
+        let is_shown = self.request.scope == Scope::All || head.weight.objects > 0;
+        let entry = entry.filter(|_| is_shown);
         if elsewhere || (common.is_some() && entry.is_none()) {
             self.steps_without_item += 1;
             let last = self.last_passed.get_or_insert_default();

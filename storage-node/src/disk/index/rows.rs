@@ -36,7 +36,7 @@ pub(super) fn head_check(row: (&[u8], &[u8]), head: &RowHead, entry: Option<&[u8
 }
 
 /// Covers the rest: the lower half of the column `checks`.
-fn rest_check(row: (&[u8], &[u8]), lineage: &[u8], blobs: &[u8], record: &[u8]) -> u32 {
+pub(super) fn rest_check(row: (&[u8], &[u8]), lineage: &[u8], blobs: &[u8], record: &[u8]) -> u32 {
     Checks::new().field(row.0).field(row.1).field(lineage).field(blobs).field(record).half()
 }
 

@@ -35,6 +35,17 @@ pub enum Work {
         new: NewBlob,
         blob: BlobRef,
     },
+    /// The same as `StoreBlob`, in the place of what is there.
+    ReplaceBlob {
+        new: NewBlob,
+        blob: BlobRef,
+        blocks: Vec<Block>,
+    },
+    /// A blob whose file has been put in the place of what was there.
+    ReplaceFile {
+        new: NewBlob,
+        blob: BlobRef,
+    },
     /// A blob file that was published and didn't get its row.
     WithdrawFile(BlobId),
     Seal(TableId, SealToken),
@@ -85,7 +96,10 @@ impl Work {
     pub fn is_new_data(&self) -> bool {
         match self {
             Self::Accept(accept) => is_new_data(accept),
-            Self::StoreBlob { .. } | Self::RecordFile { .. } => true,
+            Self::StoreBlob { .. }
+            | Self::RecordFile { .. }
+            | Self::ReplaceBlob { .. }
+            | Self::ReplaceFile { .. } => true,
             Self::Prepare(_)
             | Self::RaiseBound(_)
             | Self::WithdrawFile(_)
@@ -98,11 +112,18 @@ impl Work {
         }
     }
 
+    /// Whether it stores a blob that came by itself.
+    pub fn is_new_blob(&self) -> bool {
+        self.is_new_data() && !matches!(self, Self::Accept(_))
+    }
+
     /// Bytes that the group has to hold in memory and to write, apart from rows.
     pub fn body_bytes(&self) -> usize {
         match self {
             Self::Accept(accept) => accept.body.as_ref().map_or(0, |body| body.bytes.len()),
-            Self::StoreBlob { blocks, .. } => blocks.iter().map(|block| block.bytes.len()).sum(),
+            Self::StoreBlob { blocks, .. } | Self::ReplaceBlob { blocks, .. } => {
+                blocks.iter().map(|block| block.bytes.len()).sum()
+            }
             _ => 0,
         }
     }
