@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,7 +24,7 @@ use crate::server::Presence;
 
 /// Serves one request after the other, until the client goes or `closing` turns true.
 pub(crate) async fn serve(
-    stream: TcpStream,
+    (stream, client): (TcpStream, IpAddr),
     gateway: Arc<Gateway>,
     presence: Presence,
     mut closing: watch::Receiver<bool>,
@@ -32,7 +33,7 @@ pub(crate) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY can't be set");
     }
-    let service = service_fn(move |request| gateway.answer(request, presence.clone()));
+    let service = service_fn(move |request| gateway.answer(request, client, presence.clone()));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DURATION_MAX)

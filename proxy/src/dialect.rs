@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// The body that it gives back fails on whatever in it isn't as was signed.
     fn identify(
         &self,
-        head: &Parts,
+        about: &About,
         body: RequestBody,
     ) -> impl Future<Output = Result<(Identity, RequestBody), Self::Refusal>> + Send;
 
@@ -64,6 +65,8 @@ pub(crate) type Answering = Detachable<Result<Response, Infallible>>;
 #[derive(Debug)]
 pub struct About {
     pub id: RequestId,
+    /// From where the connection comes.
+    pub client: IpAddr,
     pub head: Parts,
 }
 
@@ -98,7 +101,7 @@ async fn attempt<D: Dialect>(
     about: &About,
 ) -> Result<Response, D::Refusal> {
     let command = dialect.parse(&about.head)?;
-    let (identity, body) = dialect.identify(&about.head, body).await?;
+    let (identity, body) = dialect.identify(about, body).await?;
     let store = Guarded::new(store, identity);
     dialect.perform(command, body, &store, about).await
 }

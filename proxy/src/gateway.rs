@@ -1,5 +1,6 @@
 //! The gateway: a store, and the dialects in front of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Request;
@@ -62,9 +63,9 @@ impl Gateway {
     }
 
     /// The answer to a request; `presence` is held until the work is done, also when the client hangs up.
-    pub(crate) fn answer(&self, request: Request<Incoming>, presence: Presence) -> Answering {
+    pub(crate) fn answer(&self, request: Request<Incoming>, client: IpAddr, presence: Presence) -> Answering {
         let (head, incoming) = request.into_parts();
-        let about = About { id: self.ids.next(), head };
+        let about = About { id: self.ids.next(), client, head };
         let (store, body) = (self.store.clone(), RequestBody::received(incoming));
         match self.routes.route(&about.head) {
             Route::S3 => dialect::serve(self.s3.clone(), store, about, body, presence),

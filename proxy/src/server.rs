@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -31,12 +32,12 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl 
     let permits = Arc::new(Semaphore::new(CONNECTIONS_COUNT_MAX));
     let mut shutdown = pin!(shutdown);
     loop {
-        let (stream, permit) = tokio::select! {
+        let (accepted, permit) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let serving = connection::serve(stream, gateway.clone(), presence.clone(), closing.clone());
+        let serving = connection::serve(accepted, gateway.clone(), presence.clone(), closing.clone());
         tokio::spawn(async move {
             serving.await;
             drop(permit);
@@ -53,11 +54,11 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl 
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> ((TcpStream, IpAddr), Option<OwnedSemaphorePermit>) {
     let permit = permits.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, client)) => return ((stream, client.ip().to_canonical()), permit),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "a connection can't be accepted");

@@ -71,8 +71,8 @@ impl Dialect for S3 {
         Command::parse(head, self.virtual_hosts.bucket_of(head))
     }
 
-    async fn identify(&self, head: &Parts, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
-        self.identified(head, body).await
+    async fn identify(&self, about: &About, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
+        self.identified(&about.head, body).await
     }
 
     async fn perform(

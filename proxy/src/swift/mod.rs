@@ -70,8 +70,8 @@ impl Dialect for Swift {
         Command::parse(head)
     }
 
-    async fn identify(&self, head: &Parts, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
-        Ok((identity(head, &self.tokens, self.clock.now())?, body))
+    async fn identify(&self, about: &About, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
+        Ok((identity(&about.head, &self.tokens, self.clock.now())?, body))
     }
 
     async fn perform(
