@@ -120,9 +120,14 @@ impl ObjectStore for Guarded {
         self.store.head(id, version, conditions).await
     }
 
-    async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
+    async fn set_metadata(
+        &self,
+        id: &ObjectId,
+        metadata: ObjectMetadata,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
         self.allow(Action::Write, Resource::Object(id))?;
-        self.store.set_metadata(id, metadata).await
+        self.store.set_metadata(id, metadata, conditions).await
     }
 
     async fn annotate(

@@ -75,11 +75,16 @@ impl ObjectStore for ClusterStore {
         Ok(row.info)
     }
 
-    async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
-        let (shared, id) = (self.shared.clone(), id.clone());
+    async fn set_metadata(
+        &self,
+        id: &ObjectId,
+        metadata: ObjectMetadata,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        let (shared, id, conditions) = (self.shared.clone(), id.clone(), conditions.clone());
         self.shared
             .background
-            .carry_through(async move { write::set_metadata(&shared, &id, &metadata).await })
+            .carry_through(async move { write::set_metadata(&shared, &id, &metadata, &conditions).await })
             .await
     }
 

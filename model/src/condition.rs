@@ -4,7 +4,8 @@ use crate::content::ETagStyle;
 use crate::object::ObjectInfo;
 use crate::time::Timestamp;
 
-/// What must hold of the present object. `style` says whose ETags the tags are.
+/// What must hold of the present object. `style` says whose ETags the tags are, and how dates are shown:
+/// S3 rounds an object's date down to the second, Swift rounds it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conditions {
     pub style: ETagStyle,
@@ -68,7 +69,7 @@ impl Conditions {
             Match::Unset => {
                 if self
                     .if_modified_since
-                    .is_some_and(|since| present.modified.as_seconds() <= since.as_seconds())
+                    .is_some_and(|since| self.shown_seconds(present) <= since.as_seconds())
                 {
                     return Err(Unmet::NotModified);
                 }
@@ -92,10 +93,18 @@ impl Conditions {
         Ok(())
     }
 
+    /// The object's date as its reader has seen it.
+    fn shown_seconds(&self, present: &ObjectInfo) -> u64 {
+        match self.style {
+            ETagStyle::S3 => present.modified.as_seconds(),
+            ETagStyle::Swift => present.modified.as_micros().div_ceil(1_000_000),
+        }
+    }
+
     fn check_if_match(&self, present: Option<&ObjectInfo>) -> Result<(), Unmet> {
         match (&self.if_match, present) {
             (Match::Unset, Some(present)) => match self.if_unmodified_since {
-                Some(since) if present.modified.as_seconds() > since.as_seconds() => {
+                Some(since) if self.shown_seconds(present) > since.as_seconds() => {
                     Err(Unmet::PreconditionFailed)
                 }
                 _ => Ok(()),
@@ -177,6 +186,17 @@ mod tests {
         check_read(&unmodified(9), Err(Unmet::PreconditionFailed));
         check_write(&unmodified(9), true, Err(Unmet::PreconditionFailed));
         check_write(&modified(10), true, Ok(()));
+    }
+
+    #[test]
+    fn swift_shows_the_next_whole_second() {
+        let unmodified = |seconds: u64| Conditions {
+            if_unmodified_since: Some(Timestamp::from_micros(seconds * 1_000_000)),
+            ..Conditions::none(ETagStyle::Swift)
+        };
+        check_write(&unmodified(10), true, Err(Unmet::PreconditionFailed));
+        check_write(&unmodified(11), true, Ok(()));
+        check_read(&unmodified(10), Err(Unmet::PreconditionFailed));
     }
 
     #[test]

@@ -67,7 +67,13 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<ObjectInfo>;
     /// Replaces the current version's metadata and leaves the bytes; no version is made.
     /// A `content_type` of `None` keeps the present one (Swift's POST).
-    async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo>;
+    /// Conditions are those of a write, evaluated on the current version.
+    async fn set_metadata(
+        &self,
+        id: &ObjectId,
+        metadata: ObjectMetadata,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo>;
     /// Changes what is said of a version; neither its date nor its bytes change.
     async fn annotate(
         &self,

@@ -66,7 +66,7 @@ async fn every_access_is_denied(store: &Guarded, upload: UploadId) {
     denied(&store.put(&object, new_object("new")).await);
     denied(&store.get(&object, Read { version: None, conditions: none(), range: None }).await);
     denied(&store.head(&object, None, &none()).await);
-    denied(&store.set_metadata(&object, ObjectMetadata::default()).await);
+    denied(&store.set_metadata(&object, ObjectMetadata::default(), &none()).await);
     denied(&store.delete(&object, None, &none()).await);
 
     let part = NewPart {

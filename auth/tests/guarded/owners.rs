@@ -94,8 +94,13 @@ impl ObjectStore for Owners {
         self.of(&id.container.account).head(id, version, conditions).await
     }
 
-    async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
-        self.of(&id.container.account).set_metadata(id, metadata).await
+    async fn set_metadata(
+        &self,
+        id: &ObjectId,
+        metadata: ObjectMetadata,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        self.of(&id.container.account).set_metadata(id, metadata, conditions).await
     }
 
     async fn delete(

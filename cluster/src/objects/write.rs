@@ -61,12 +61,16 @@ pub(super) async fn set_metadata(
     shared: &Arc<Shared>,
     id: &ObjectId,
     metadata: &ObjectMetadata,
+    conditions: &Conditions,
 ) -> Result<ObjectInfo> {
     let access = access(shared, id).await?;
     let decide = |predecessor: Option<&RowState>| {
         let Some(live) = live(predecessor) else {
             return Verdict::Leave(Err(Error::NotFound(Noun::Object)));
         };
+        if let Err(error) = allowed(predecessor, conditions) {
+            return Verdict::Leave(Err(error));
+        }
         let mut row = match ObjectRow::read(live) {
             Ok(row) => row,
             Err(error) => return Verdict::Leave(Err(error.into())),

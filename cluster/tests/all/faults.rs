@@ -144,7 +144,7 @@ async fn a_replica_that_missed_the_bytes_gets_them_with_the_next_change() {
     put(&cluster.store, &key, noise(1, 2_000_000)).await;
     cluster.replicas[0].set_faults(Faults::NONE);
     assert_eq!(cluster.replicas[0].blob_ids(), []);
-    cluster.store.set_metadata(&key, ObjectMetadata::default()).await.unwrap();
+    cluster.store.set_metadata(&key, ObjectMetadata::default(), &unconditional()).await.unwrap();
     cluster.store.idle().await;
     assert_eq!(cluster.replicas[0].blob_ids().len(), 1);
     all_down(&cluster.replicas[1..2]);

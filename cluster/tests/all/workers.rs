@@ -79,7 +79,7 @@ async fn new_metadata_does_not_make_garbage_of_the_bytes() {
     let id = create(&cluster.store, "kept").await;
     let key = object(&id, "key");
     put(&cluster.store, &key, "body").await;
-    cluster.store.set_metadata(&key, ObjectMetadata::default()).await.unwrap();
+    cluster.store.set_metadata(&key, ObjectMetadata::default(), &unconditional()).await.unwrap();
     settled(&cluster.store).await;
     rounds(&cluster).await;
     assert_eq!(get(&cluster.store, &key).await, "body");

@@ -217,7 +217,7 @@ pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Respons
 }
 
 pub(super) async fn post(command: PostObject, store: &Guarded) -> Result<Response, Refusal> {
-    store.set_metadata(&command.id, command.metadata).await?;
+    store.set_metadata(&command.id, command.metadata, &Conditions::none(ETagStyle::Swift)).await?;
     Ok(answer::accepted(HeaderMap::new()))
 }
 

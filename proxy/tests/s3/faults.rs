@@ -90,8 +90,13 @@ impl ObjectStore for Faulty {
         self.store.head(id, version, conditions).await
     }
 
-    async fn set_metadata(&self, id: &ObjectId, metadata: ObjectMetadata) -> Result<ObjectInfo> {
-        self.store.set_metadata(id, metadata).await
+    async fn set_metadata(
+        &self,
+        id: &ObjectId,
+        metadata: ObjectMetadata,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        self.store.set_metadata(id, metadata, conditions).await
     }
 
     async fn delete(

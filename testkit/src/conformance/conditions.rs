@@ -1,8 +1,8 @@
 //! Conditional requests, evaluated on what is there at commit.
 
 use martlet_model::{
-    Conditions, ETagStyle, Error, Match, Md5, NewUpload, Noun, Read, Result, Store, Timestamp,
-    limits::PART_BYTES_MIN,
+    Conditions, ETagStyle, Error, Match, Md5, NewUpload, Noun, ObjectMetadata, Read, Result, Store,
+    Timestamp, limits::PART_BYTES_MIN,
 };
 
 use super::steps::{
@@ -13,6 +13,7 @@ use super::steps::{
 pub async fn all(store: &dyn Store) {
     a_conditional_write_happens_only_if_it_holds(store).await;
     a_conditional_delete_happens_only_if_it_holds(store).await;
+    a_conditional_change_of_metadata_happens_only_if_it_holds(store).await;
     a_reader_with_a_good_copy_gets_nothing_new(store).await;
     a_reader_of_something_else_is_told(store).await;
     etags_are_those_of_the_dialect(store).await;
@@ -50,6 +51,21 @@ pub async fn a_conditional_delete_happens_only_if_it_holds(store: &dyn Store) {
     store.delete(&key, None, &if_unchanged(&info)).await.expect("unchanged");
     let refused = store.delete(&key, None, &if_unchanged(&info)).await;
     assert!(matches!(refused, Err(Error::NothingToMatch)), "{refused:?}");
+}
+
+pub async fn a_conditional_change_of_metadata_happens_only_if_it_holds(store: &dyn Store) {
+    let id = create(store, "conditional-metadata").await;
+    let key = object(&id, "key");
+    let info = put(store, &key, "x").await;
+    let changed =
+        || ObjectMetadata { cache_control: Some("no-store".to_owned()), ..ObjectMetadata::default() };
+    for conditions in [if_match(&Md5::of(b"other").to_string()), if_absent()] {
+        let refused = store.set_metadata(&key, changed(), &conditions).await;
+        assert!(matches!(refused, Err(Error::PreconditionFailed)), "{refused:?}");
+        assert_eq!(store.head(&key, None, &unconditional()).await.expect("there"), info);
+    }
+    let after = store.set_metadata(&key, changed(), &if_unchanged(&info)).await.expect("unchanged");
+    assert_eq!(after.metadata.cache_control.as_deref(), Some("no-store"));
 }
 
 pub async fn a_reader_with_a_good_copy_gets_nothing_new(store: &dyn Store) {

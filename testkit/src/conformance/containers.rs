@@ -80,7 +80,10 @@ pub async fn without_its_container_nothing_is_found(store: &dyn Store) {
     assert_missing(store.put(&key, new_object("x", unconditional())).await, Noun::Container);
     assert_missing(store.get(&key, read).await, Noun::Container);
     assert_missing(store.head(&key, None, &unconditional()).await, Noun::Container);
-    assert_missing(store.set_metadata(&key, ObjectMetadata::default()).await, Noun::Container);
+    assert_missing(
+        store.set_metadata(&key, ObjectMetadata::default(), &unconditional()).await,
+        Noun::Container,
+    );
     assert_missing(store.delete(&key, None, &unconditional()).await, Noun::Container);
     assert_missing(store.begin_upload(&key, NewUpload::default()).await, Noun::Container);
     assert_missing(store.put_part(&key, upload, new_part(1, "x")).await, Noun::Container);

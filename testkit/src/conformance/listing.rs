@@ -42,7 +42,7 @@ pub async fn entries_say_what_the_objects_are(store: &dyn Store) {
     };
     assert_eq!(page.entries, [ListEntry::Item(expected)]);
     assert_eq!(page.next, None);
-    let info = store.set_metadata(&key, ObjectMetadata::default()).await.expect("changed");
+    let info = store.set_metadata(&key, ObjectMetadata::default(), &unconditional()).await.expect("changed");
     let page = store.list(&id, &ListQuery::all(10)).await.expect("listed");
     match &page.entries[..] {
         [ListEntry::Item(entry)] => {

@@ -102,7 +102,7 @@ pub async fn a_deleted_object_is_gone(store: &dyn Store) {
     assert_missing(store.delete(&key, None, &unconditional()).await, Noun::Object);
     assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     assert_missing(read(store, &key, None).await, Noun::Object);
-    assert_missing(store.set_metadata(&key, ObjectMetadata::default()).await, Noun::Object);
+    assert_missing(store.set_metadata(&key, ObjectMetadata::default(), &unconditional()).await, Noun::Object);
     assert_eq!(keys(store, &id).await, ["other"]);
     put(store, &key, "again").await;
     assert_eq!(get(store, &key).await, "again");
@@ -125,7 +125,7 @@ pub async fn new_metadata_leaves_the_bytes(store: &dyn Store) {
         let new = NewObject { metadata: every_field(), ..new_object(body.clone(), unconditional()) };
         let before = store.put(&key, new).await.expect("stored");
         let changed = ObjectMetadata { user: user_metadata(&[("b", "2")]), ..ObjectMetadata::default() };
-        let after = store.set_metadata(&key, changed).await.expect("changed");
+        let after = store.set_metadata(&key, changed, &unconditional()).await.expect("changed");
         assert_eq!(after.metadata.content_type, before.metadata.content_type, "kept where none is given");
         assert_eq!(after.metadata.user, user_metadata(&[("b", "2")]));
         assert_eq!(after.metadata.cache_control, None);
@@ -135,7 +135,10 @@ pub async fn new_metadata_leaves_the_bytes(store: &dyn Store) {
         assert_eq!(get(store, &key).await, body);
         let retyped =
             ObjectMetadata { content_type: Some("image/png".to_owned()), ..ObjectMetadata::default() };
-        assert_eq!(store.set_metadata(&key, retyped.clone()).await.expect("changed").metadata, retyped);
+        assert_eq!(
+            store.set_metadata(&key, retyped.clone(), &unconditional()).await.expect("changed").metadata,
+            retyped
+        );
     }
 }
 

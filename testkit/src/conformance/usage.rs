@@ -26,7 +26,7 @@ pub async fn usage_follows_every_change(store: &dyn Store) {
         if random.one_in(3) && sizes.remove(&key).is_some() {
             delete(store, &place).await;
         } else if random.one_in(5) && sizes.contains_key(&key) {
-            store.set_metadata(&place, ObjectMetadata::default()).await.expect("changed");
+            store.set_metadata(&place, ObjectMetadata::default(), &unconditional()).await.expect("changed");
         } else {
             let bytes = random.below(5000);
             put(store, &place, noise(step, bytes)).await;

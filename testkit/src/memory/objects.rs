@@ -82,9 +82,15 @@ impl ObjectStore for MemoryStore {
         Ok(info)
     }
 
-    async fn set_metadata(&self, id: &ObjectId, mut metadata: ObjectMetadata) -> Result<ObjectInfo> {
+    async fn set_metadata(
+        &self,
+        id: &ObjectId,
+        mut metadata: ObjectMetadata,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
         let now = self.now();
         let mut state = self.state();
+        check_write(Some(state.history(id)?.find(None, now)?), conditions)?;
         let info = &mut state.history_mut(id)?.find_mut(None, now)?.info;
         metadata.content_type = metadata.content_type.or_else(|| info.metadata.content_type.clone());
         info.metadata = metadata;
