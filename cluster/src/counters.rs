@@ -101,7 +101,7 @@ async fn count(shared: &Arc<Shared>, table: TableId, partition: Partition, guard
             let bytes = match table.kind() {
                 TableKind::Objects => object::listed(&entry)?.content.bytes,
                 TableKind::Parts => part::PartRow::read(&key, &entry)?.info.bytes,
-                TableKind::System | TableKind::Containers | TableKind::Uploads => 0,
+                TableKind::System | TableKind::Containers | TableKind::Uploads | TableKind::Versions => 0,
             };
             weight = sum(weight, Weight { objects: 1, bytes });
         }

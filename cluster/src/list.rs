@@ -14,7 +14,7 @@ pub(crate) use lister::{Found, Lister};
 
 use bytes::Bytes;
 use martlet_model::{ListEntry, ListQuery, Page, Result};
-use martlet_protocol::{SealToken, TableId};
+use martlet_protocol::{Scope, SealToken, TableId};
 use martlet_ring::Partition;
 
 use crate::row::Guard;
@@ -32,6 +32,7 @@ pub(crate) struct Question {
     pub(crate) guard: Guard,
     /// How many rows the caller thinks it needs.
     pub(crate) expected: usize,
+    pub(crate) scope: Scope,
 }
 
 impl Question {
@@ -47,6 +48,7 @@ impl Question {
             seal: None,
             guard,
             expected: 1000,
+            scope: Scope::Counted,
         }
     }
 

@@ -14,7 +14,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use martlet_model::{Clock, Timestamp};
-use martlet_protocol::{Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, CarriedBody, Checksum, ListRows, NewBlob, Prepare, ReadBlob, ReadRow, Replica, RowAddress, RowKey, RowValue, TableId, TableKind, Want, Weight, Scope};
+use martlet_protocol::{
+    Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, CarriedBody, Checksum, ListRows, NewBlob,
+    Prepare, ReadBlob, ReadRow, Replica, RowAddress, RowKey, RowValue, Scope, TableId, TableKind, Want,
+    Weight,
+};
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::{DeviceId, PlacementKey};
 use martlet_storage_node::{

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use martlet_protocol::{
     Accept, BlobId, BlobRef, CarriedBody, Checksum, ListRows, ListedItem, Prepare, ReadBlob, ReadRow,
-    Replica, ReplicaError, RowAddress, RowKey, RowReply, RowValue, SealToken, TableId, TableKind, Want,
-    Weight,
+    Replica, ReplicaError, RowAddress, RowKey, RowReply, RowValue, Scope, SealToken, TableId, TableKind,
+    Want, Weight,
 };
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::{PlacementHash, PlacementKey};
@@ -110,6 +110,7 @@ async fn a_page_says_how_far_it_goes() {
         after: None,
         before: None,
         limit: 2,
+        scope: Scope::All,
     };
     let page = replica.list(question.clone()).await.unwrap();
     assert_eq!(page.through, Some("b/".into()));

@@ -53,6 +53,7 @@ impl Source {
             after,
             before: question.before.clone(),
             limit,
+            scope: question.scope,
         }
     }
 

@@ -6,8 +6,8 @@ use martlet_protocol::{
     Accept, BlobFact, BlobId, BlobOwner, BlobRef, BlobStanding, Block, CarriedBody, Checksum, Garbage,
     HeldBlob, InspectBlobs, InspectDepth, ListRows, ListTables, ListedItem, ListedPrefix, ListedRow, NewBlob,
     PartitionCounters, Prepare, Promise, ReadBlob, ReadRow, ReplicaError, RowAddress, RowKey, RowPage,
-    RowReply, RowStanding, RowState, RowValue, Scope, SealToken, Survey, SurveyDepth, SurveyPage, SurveyedRow,
-    TableCounters, TableId, TableKind, TablePage, Tombstone, Want, Weight,
+    RowReply, RowStanding, RowState, RowValue, Scope, SealToken, Survey, SurveyDepth, SurveyPage,
+    SurveyedRow, TableCounters, TableId, TableKind, TablePage, Tombstone, Want, Weight,
 };
 use martlet_register::{ANCESTORS_MAX, Accepted, Ancestors, Ballot, ProposerId, State};
 use martlet_ring::{DeviceId, Partition, PlacementHash};

@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use martlet_protocol::{Accept, BLOCK_BYTES, BlobId, BlobRef, Block, CARRIED_BYTES_MAX, CarriedBody, Checksum, Garbage, ListRows, ListedItem, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, RowValue, SealToken, Tombstone, Want, Scope};
+use martlet_protocol::{
+    Accept, BLOCK_BYTES, BlobId, BlobRef, Block, CARRIED_BYTES_MAX, CarriedBody, Checksum, Garbage, ListRows,
+    ListedItem, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, RowValue, Scope, SealToken,
+    Tombstone, Want,
+};
 use martlet_register::Ballot;
 use martlet_ring::PlacementHash;
 use martlet_testkit::{Faults, Reach};

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use martlet_protocol::{Accept, BLOCK_BYTES, BlobFact, BlobId, ListRows, ListedItem, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, SealToken, TableId, Want, Scope};
+use martlet_protocol::{
+    Accept, BLOCK_BYTES, BlobFact, BlobId, ListRows, ListedItem, Prepare, ReadBlob, ReadRow, Replica,
+    ReplicaError, RowReply, Scope, SealToken, TableId, Want,
+};
 use martlet_register::{Ballot, State};
 use martlet_storage_node::Device;
 use martlet_storage_node::disk::segment::SEGMENT_BODY_BYTES_MAX;

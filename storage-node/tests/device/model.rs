@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
-use martlet_protocol::{Accept, BlobRef, Garbage, ListRows, ListedItem, ListedPrefix, ListedRow, PartitionCounters, Replica, ReplicaError, RowAddress, RowPage, RowValue, SealToken, TableId, Tombstone, Weight, Scope};
+use martlet_protocol::{
+    Accept, BlobRef, Garbage, ListRows, ListedItem, ListedPrefix, ListedRow, PartitionCounters, Replica,
+    ReplicaError, RowAddress, RowPage, RowValue, Scope, SealToken, TableId, Tombstone, Weight,
+};
 use martlet_register::{Accepted, Ballot, Standing};
 use martlet_ring::Partition;
 use martlet_storage_node::Device;
@@ -11,8 +14,8 @@ use martlet_storage_node::disk::digest::row_digest;
 use proptest::prelude::*;
 
 use crate::support::{
-    Bench, PARTITION_BITS, accept, accept_with_body, accepted, ballot, blob_id, blob_ref, bytes, live,
-    new_blob, prepare, read_blob, row_in, stage, table,
+    Bench, PARTITION_BITS, accept, accept_with_body, accepted, ballot, blob_id, blob_ref, bytes, new_blob,
+    prepare, read_blob, row_in, stage, table,
 };
 
 const KEYS: [&str; 8] = ["a", "a/", "a/1", "a/2", "a/b/1", "b", "b/1", "c"];
@@ -61,26 +64,20 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let row = || (0..2_u8, 0..KEYS.len()).prop_map(|(table, key)| Row { table, key });
     let time = || 1..12_u64;
     let optional = |count: u64| prop::option::of(0..count);
-    let question = (
-        0..2_u8,
-        prop::option::weighted(0.2, 0..1_u32 << PARTITION_BITS),
-        prop::sample::select(vec!["", "a", "a/", "b/", "z"]),
-        any::<bool>(),
-        prop::option::of(0..KEYS.len()),
-        prop::option::weighted(0.2, 0..KEYS.len()),
-        1..6_usize,
-        any::<bool>(),
-    )
-        .prop_map(|(table, partition, prefix, delimited, after, before, limit, counted)| Question {
-            table,
-            partition,
-            prefix,
-            delimited,
-            after,
-            before,
-            limit,
-            counted,
-        });
+    let question =
+        (
+            0..2_u8,
+            prop::option::weighted(0.2, 0..1_u32 << PARTITION_BITS),
+            prop::sample::select(vec!["", "a", "a/", "b/", "z"]),
+            any::<bool>(),
+            prop::option::of(0..KEYS.len()),
+            prop::option::weighted(0.2, 0..KEYS.len()),
+            1..6_usize,
+            any::<bool>(),
+        )
+            .prop_map(|(table, partition, prefix, delimited, after, before, limit, counted)| {
+                Question { table, partition, prefix, delimited, after, before, limit, counted }
+            });
     let operation = prop_oneof![
         4 => (row(), time()).prop_map(|(row, time)| Operation::Prepare { row, time }),
         8 => (row(), time(), optional(BLOBS), any::<bool>(), prop::option::weighted(0.2, 0..2_u8)).prop_map(
@@ -236,6 +233,10 @@ fn body_of(blob: u64) -> Bytes {
     bytes(SIZES[usize::try_from(blob).unwrap()])
 }
 
+fn weighing(weight: Weight) -> RowValue {
+    RowValue::Live { entry: "entry".into(), record: Bytes::new(), weight, blobs: Vec::new() }
+}
+
 fn token(number: u8) -> SealToken {
     SealToken([number; 16])
 }
@@ -295,9 +296,11 @@ async fn change(device: &Device, model: &mut Model, operation: Operation) {
         Operation::AcceptLive { row, time, blob, carried, seal } => {
             let (row, ballot) = (address(row), model.ballot(time));
             let body = blob.map(body_of).unwrap_or_default();
+            // Half of the rows without a body count for nothing.
+            let weight = Weight { objects: time % 2, bytes: 0 };
             let mut request = match blob {
                 Some(number) => accept_with_body(&row, ballot, number, &body),
-                None => accept(&row, ballot, live("entry", vec![])),
+                None => accept(&row, ballot, weighing(weight)),
             };
             if !carried || body.len() > 1024 * 1024 {
                 request.body = None;

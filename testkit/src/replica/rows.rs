@@ -6,7 +6,7 @@ use bytes::Bytes;
 use martlet_model::{ListQuery, Timestamp};
 use martlet_protocol::{
     Accept, BlobOwner, BlobRef, ListRows, ListedItem, ListedPrefix, ListedRow, Prepare, Promise, ReadRow,
-    ReplicaError, RowAddress, RowPage, RowReply, RowValue, Want,
+    ReplicaError, RowAddress, RowPage, RowReply, Scope, Want,
 };
 use martlet_register::{Accepted, Standing};
 
@@ -104,19 +104,16 @@ impl Device {
             };
             from = Bound::Excluded(key.clone());
             let (key, hash, ballot) = (key.clone(), row.hash, accepted.ballot);
-            match (prefix, &accepted.state.value) {
-                (Some(prefix), RowValue::Live { .. }) => {
+            let is_shown = request.scope == Scope::All || accepted.state.value.weight().objects > 0;
+            match (prefix, accepted.state.value.entry().filter(|_| is_shown)) {
+                (Some(prefix), Some(_)) => {
                     if items.last().map(name_of).as_ref() != Some(&prefix) {
                         items.push(ListedItem::Prefix(ListedPrefix { prefix, key, hash, ballot }));
                     }
                 }
-                (Some(_), RowValue::Tombstone) => {}
-                (None, value) => {
-                    let entry = match value {
-                        RowValue::Live { entry, .. } => Some(entry.clone()),
-                        RowValue::Tombstone => None,
-                    };
-                    items.push(ListedItem::Row(ListedRow { key, hash, ballot, entry }));
+                (Some(_), None) => {}
+                (None, entry) => {
+                    items.push(ListedItem::Row(ListedRow { key, hash, ballot, entry: entry.cloned() }));
                 }
             }
         }
