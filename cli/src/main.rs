@@ -14,6 +14,7 @@ mod links;
 mod node;
 mod process;
 mod proxy;
+mod ring;
 mod secrets;
 mod serve;
 mod workers;
@@ -41,6 +42,8 @@ enum Command {
     Proxy(proxy::Options),
     /// Serve devices to the proxies of a cluster.
     Node(node::Options),
+    /// Make, show and change the ring, which says what lies where.
+    Ring(ring::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Init(options) => init::run(&options).map_err(Into::into),
         Command::Proxy(options) => proxy::run(&options).map_err(Into::into),
         Command::Node(options) => node::run(&options).map_err(Into::into),
+        Command::Ring(options) => ring::run(options).map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
