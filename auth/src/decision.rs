@@ -1,37 +1,21 @@
 //! The one authorization decision, for both dialects.
+//!
+//! In this order:
+//!
+//! 1. An admin may everything.
+//! 2. What the bucket's policy denies, is denied, also to owners; they can always get at the policy itself.
+//! 3. An owner may everything in the own account.
+//! 4. The bearer of a signed link or form may what it says.
+//! 5. Anybody may what the policy, an ACL of S3's, or one of Swift's opens.
 
-use martlet_model::{AccountName, ContainerId, ObjectId};
+use martlet_model::AccountName;
 
+use crate::action::Action;
+use crate::bearer::Bearer;
+use crate::grants::ContainerGrants;
 use crate::identity::{Identity, Role};
-
-/// What a caller wants to do with a [`Resource`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// See what is known of it, without its bytes.
-    Inspect,
-    /// Enumerate what is in it: containers, objects, uploads.
-    List,
-    /// Read an object's bytes.
-    Read,
-    /// Store or replace an object, or a piece of one.
-    Write,
-    /// Remove an object, or an upload.
-    Delete,
-    /// Make a container.
-    Create,
-    /// Remove a container.
-    Remove,
-    /// Change the metadata of an account or a container.
-    Configure,
-}
-
-/// What is acted on.
-#[derive(Clone, Copy, Debug)]
-pub enum Resource<'a> {
-    Account(&'a AccountName),
-    Container(&'a ContainerId),
-    Object(&'a ObjectId),
-}
+use crate::policy::Verdict;
+use crate::request::{Request, Resource};
 
 /// The caller isn't allowed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,92 +28,77 @@ impl From<Denied> for martlet_model::Error {
     }
 }
 
-/// May `identity` do `action` on `resource`?
-///
-/// Today there is the owner rule alone: the users of an account may do everything in it, and nobody else anything.
-/// Grants (ACLs and policies of both dialects) become another argument, and another reason to say yes.
-pub fn decide(identity: &Identity, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
-    match identity {
-        Identity::User(user) if user.role == Role::Admin => Ok(()),
-        Identity::User(user) if user.account == *resource.account() && allows(user.role, action) => Ok(()),
-        Identity::User(_) | Identity::Anonymous | Identity::Bearer(_) => Err(Denied),
+/// May this be done? `grants` are those of the container that the request is about.
+pub fn decide(action: Action, request: &Request<'_>, grants: &ContainerGrants) -> Result<(), Denied> {
+    let standing = Standing::of(request.identity, request.resource.account());
+    if standing == Standing::Admin {
+        return Ok(());
+    }
+    let verdict = grants.verdict(action, request);
+    if verdict == Verdict::Denied {
+        return if standing == Standing::Owner && is_about_policy(action) { Ok(()) } else { Err(Denied) };
+    }
+    let may = match request.identity {
+        _ if standing == Standing::Owner => true,
+        Identity::Bearer(bearer) => bearer_may(bearer, action, request.resource),
+        Identity::User(_) | Identity::Anonymous => {
+            verdict == Verdict::Allowed
+                || grants.acl_opens(action, request)
+                || grants.swift_opens(action, request)
+        }
+    };
+    if may { Ok(()) } else { Err(Denied) }
+}
+
+/// What somebody is to an account, whatever it grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Somebody who is let into every account.
+    Admin,
+    /// A user to whom the account belongs.
+    Owner,
+    /// Anybody else.
+    Other,
+}
+
+impl Standing {
+    pub fn of(identity: &Identity, account: &AccountName) -> Self {
+        let Some(user) = identity.as_user() else { return Self::Other };
+        match user.role {
+            Role::Admin => Self::Admin,
+            Role::Owner if user.account == *account => Self::Owner,
+            Role::Owner | Role::Member | Role::Service => Self::Other,
+        }
     }
 }
 
-/// What a role allows within the own account; a new role or action has to be thought of here.
-fn allows(role: Role, action: Action) -> bool {
-    match (role, action) {
-        (
-            Role::Owner,
-            Action::Inspect
-            | Action::List
-            | Action::Read
-            | Action::Write
-            | Action::Delete
-            | Action::Create
-            | Action::Remove
-            | Action::Configure,
-        ) => true,
-        (Role::Admin | Role::Member | Role::Service, _) => false,
-    }
+/// Who owns a bucket can't lock himself out of it.
+pub(crate) fn is_about_policy(action: Action) -> bool {
+    matches!(action, Action::GetBucketPolicy | Action::PutBucketPolicy | Action::DeleteBucketPolicy)
 }
 
-impl Resource<'_> {
-    fn account(&self) -> &AccountName {
-        match self {
-            Self::Account(account) => account,
-            Self::Container(container) => &container.account,
-            Self::Object(object) => &object.container.account,
+fn bearer_may(bearer: &Bearer, action: Action, resource: Resource<'_>) -> bool {
+    let object = match resource {
+        Resource::Object(object) => Some(object),
+        Resource::Account(_) | Resource::Container(_) => None,
+    };
+    match bearer {
+        // A large object is read by listing and getting its segments.
+        Bearer::Read(reach) => {
+            matches!(action, Action::GetObject | Action::ListBucket)
+                && reach.holds(resource.account(), resource.container().map(|container| &container.name))
+        }
+        Bearer::Put(own) => action == Action::PutObject && object == Some(own),
+        Bearer::Post(own) => action == Action::UpdateObject && object == Some(own),
+        Bearer::Delete(own) => action == Action::DeleteObject && object == Some(own),
+        Bearer::PutBelow { container, prefix } => {
+            action == Action::PutObject
+                && object.is_some_and(|object| {
+                    object.container == *container && object.key.as_bytes().starts_with(prefix)
+                })
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use martlet_model::{ContainerName, ObjectKey};
-
-    use super::*;
-
-    const ACTIONS: [Action; 8] = [
-        Action::Inspect,
-        Action::List,
-        Action::Read,
-        Action::Write,
-        Action::Delete,
-        Action::Create,
-        Action::Remove,
-        Action::Configure,
-    ];
-
-    fn account(name: &str) -> AccountName {
-        AccountName::parse(name.as_bytes()).unwrap()
-    }
-
-    #[track_caller]
-    fn check(identity: &Identity, expected: Result<(), Denied>) {
-        let container =
-            ContainerId { account: account("AUTH_a"), name: ContainerName::parse(b"box").unwrap() };
-        let object = ObjectId { container: container.clone(), key: ObjectKey::parse("key").unwrap() };
-        for action in ACTIONS {
-            assert_eq!(decide(identity, action, Resource::Account(&container.account)), expected);
-            assert_eq!(decide(identity, action, Resource::Container(&container)), expected);
-            assert_eq!(decide(identity, action, Resource::Object(&object)), expected);
-        }
-    }
-
-    #[test]
-    fn an_owner_may_everything_in_the_own_account() {
-        check(&Identity::user(account("AUTH_a"), "tester", Role::Owner), Ok(()));
-    }
-
-    #[test]
-    fn a_user_of_another_account_may_nothing() {
-        check(&Identity::user(account("AUTH_b"), "tester", Role::Owner), Err(Denied));
-        check(&Identity::user(account("AUTH_a2"), "tester", Role::Owner), Err(Denied));
-    }
-
-    #[test]
-    fn nobody_may_nothing() {
-        check(&Identity::Anonymous, Err(Denied));
-    }
-}
+mod tests;

@@ -1,31 +1,39 @@
 //! The guard around the store.
 
+mod permit;
+mod stores;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use bytes::Bytes;
 use martlet_model::{
-    AccountInfo, AccountName, AnnotationsChange, Completion, Conditions, ContainerChange, ContainerEntry,
-    ContainerId, ContainerInfo, ContainerName, ContainerStore, Created, Deleted, Download, ListQuery,
-    NewContainer, NewObject, NewPart, NewUpload, ObjectEntry, ObjectId, ObjectInfo, ObjectMetadata,
-    ObjectStore, Page, PartInfo, PartLayout, PartNumber, Read, Result, Store, UploadEntry, UploadId,
-    UploadInfo, UploadQuery, UploadStore, Usage, UserMetadata, VersionId, VersionPage, VersionQuery,
+    AccountName, Conditions, ContainerChange, ContainerId, Error, ObjectId, ObjectInfo, Result, Setting,
+    Settings, Store, VersionId, Versioning,
 };
 
-use crate::decision::{Action, Resource, decide};
+use crate::action::Action;
+use crate::decision::{Denied, Standing, decide, is_about_policy};
+use crate::grants::ContainerGrants;
 use crate::identity::Identity;
+use crate::policy::Policy;
+use crate::request::{Absence, Details, Listing, Request, RequestContext, Resource};
+use crate::s3_acl::Acl;
+use crate::swift_acl::{Direction, SwiftAcl};
 
 /// A store that does for a caller only what the caller may.
 ///
 /// A dialect holds nothing but this, so no operation can forget to ask.
+/// To owners of the account, where the container has no policy, asking costs one look at a cached container.
 #[derive(Clone, Debug)]
 pub struct Guarded {
     store: Arc<dyn Store>,
     identity: Identity,
+    context: RequestContext,
 }
 
 impl Guarded {
-    pub fn new(store: Arc<dyn Store>, identity: Identity) -> Self {
-        Self { store, identity }
+    pub fn new(store: Arc<dyn Store>, identity: Identity, context: RequestContext) -> Self {
+        Self { store, identity, context }
     }
 
     /// On whose behalf the store is used.
@@ -33,180 +41,181 @@ impl Guarded {
         &self.identity
     }
 
-    fn allow(&self, action: Action, resource: Resource<'_>) -> Result<()> {
-        Ok(decide(&self.identity, action, resource)?)
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl ContainerStore for Guarded {
-    async fn account(&self, account: &AccountName) -> Result<AccountInfo> {
-        self.allow(Action::Inspect, Resource::Account(account))?;
-        self.store.account(account).await
+    pub fn context(&self) -> &RequestContext {
+        &self.context
     }
 
-    async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
-        self.allow(Action::Configure, Resource::Account(account))?;
-        self.store.update_account(account, changes).await
+    /// Whether the caller may everything in the account, and may see what only owners may (keys, ACLs).
+    pub fn owns(&self, account: &AccountName) -> bool {
+        Standing::of(&self.identity, account) != Standing::Other
     }
 
-    async fn containers(&self, account: &AccountName, query: &ListQuery) -> Result<Page<ContainerEntry>> {
-        self.allow(Action::List, Resource::Account(account))?;
-        self.store.containers(account, query).await
+    /// The store without the guard: for what a request entails by the server's rules and not by its caller's wish,
+    /// such as looking at a quota, or keeping what is overwritten. Nothing that is read so may be shown.
+    pub fn unguarded(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
-    async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created> {
-        self.allow(Action::Create, Resource::Container(id))?;
-        self.store.create_container(id, new).await
-    }
-
-    async fn container(&self, id: &ContainerId) -> Result<ContainerInfo> {
-        self.allow(Action::Inspect, Resource::Container(id))?;
-        self.store.container(id).await
-    }
-
-    async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
-        self.allow(Action::Inspect, Resource::Container(id))?;
-        self.store.recent_container(id).await
-    }
-
-    async fn usage(&self, id: &ContainerId) -> Result<Usage> {
-        self.allow(Action::Inspect, Resource::Container(id))?;
-        self.store.usage(id).await
-    }
-
-    async fn update_container(&self, id: &ContainerId, change: ContainerChange) -> Result<()> {
-        self.allow(Action::Configure, Resource::Container(id))?;
-        self.store.update_container(id, change).await
-    }
-
-    async fn delete_container(&self, id: &ContainerId) -> Result<()> {
-        self.allow(Action::Remove, Resource::Container(id))?;
-        self.store.delete_container(id).await
-    }
-
-    /// Open to everybody: whether a bucket's name is taken is public in S3, which tells 403 from 404.
-    async fn bucket_owner(&self, name: &ContainerName) -> Result<Option<AccountName>> {
-        self.store.bucket_owner(name).await
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl ObjectStore for Guarded {
-    async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>> {
-        self.allow(Action::List, Resource::Container(id))?;
-        self.store.list(id, query).await
-    }
-
-    async fn put(&self, id: &ObjectId, new: NewObject) -> Result<ObjectInfo> {
-        self.allow(Action::Write, Resource::Object(id))?;
-        self.store.put(id, new).await
-    }
-
-    async fn get(&self, id: &ObjectId, read: Read) -> Result<Download> {
-        self.allow(Action::Read, Resource::Object(id))?;
-        self.store.get(id, read).await
-    }
-
-    async fn head(
+    /// What is known of an object, for another purpose than reading it, such as showing its ACL.
+    pub async fn head_for(
         &self,
+        action: Action,
         id: &ObjectId,
         version: Option<VersionId>,
         conditions: &Conditions,
     ) -> Result<ObjectInfo> {
-        self.allow(Action::Read, Resource::Object(id))?;
-        self.store.head(id, version, conditions).await
+        let permit = self.permit(action, id, Details { version, ..Details::default() }).await?;
+        let outcome = self.store.head(id, version, conditions).await;
+        permit.read(self, id, outcome, |info| &info.annotations)
     }
 
-    async fn set_metadata(
-        &self,
-        id: &ObjectId,
-        metadata: ObjectMetadata,
-        conditions: &Conditions,
-    ) -> Result<ObjectInfo> {
-        self.allow(Action::Write, Resource::Object(id))?;
-        self.store.set_metadata(id, metadata, conditions).await
+    /// A document of a container; `action` is what the document is read for, such as [`Action::GetBucketPolicy`].
+    pub async fn setting(&self, action: Action, id: &ContainerId, setting: Setting) -> Result<Option<Bytes>> {
+        self.allow_container(action, id).await?;
+        Ok(self.store.container(id).await?.settings.get(setting).cloned())
     }
 
-    async fn annotate(
-        &self,
-        id: &ObjectId,
-        version: Option<VersionId>,
-        change: AnnotationsChange,
-    ) -> Result<ObjectInfo> {
-        self.allow(Action::Write, Resource::Object(id))?;
-        self.store.annotate(id, version, change).await
+    /// Whether the caller may do something with a container; [`Error::Denied`] if not.
+    pub async fn allow_container(&self, action: Action, id: &ContainerId) -> Result<()> {
+        self.allow_listing(action, id, None).await
     }
 
-    async fn delete(
+    /// Whether the caller may do something with an object, as far as that can be told before it is done.
+    pub async fn allow_object(
         &self,
+        action: Action,
         id: &ObjectId,
         version: Option<VersionId>,
-        conditions: &Conditions,
-    ) -> Result<Deleted> {
-        self.allow(Action::Delete, Resource::Object(id))?;
-        self.store.delete(id, version, conditions).await
+    ) -> Result<()> {
+        self.permit(action, id, Details { version, ..Details::default() }).await.map(drop)
     }
 
-    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
-        self.allow(Action::List, Resource::Container(id))?;
-        self.store.versions(id, query).await
+    fn allow_account(&self, action: Action, account: &AccountName) -> Result<()> {
+        let request = self.request(Resource::Account(account), Details::default());
+        Ok(decide(action, &request, &ContainerGrants::default())?)
     }
 
-    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
-        self.allow(Action::Read, Resource::Object(id))?;
-        self.store.layout(id, version).await
+    async fn allow_listing(
+        &self,
+        action: Action,
+        id: &ContainerId,
+        listing: Option<Listing<'_>>,
+    ) -> Result<()> {
+        let Some(grants) = self.grants(action, id).await? else { return Ok(()) };
+        let details = Details { listing, ..Details::default() };
+        Ok(decide(action, &self.request(Resource::Container(id), details), &grants)?)
+    }
+
+    /// Whether a change of a container may be made: everything in it must be allowed.
+    async fn allow_change(&self, id: &ContainerId, change: &ContainerChange) -> Result<()> {
+        let documents =
+            change.settings.iter().map(|(setting, document)| change_of(setting, document.is_some()));
+        let versioning = change.versioning.map(|_: Versioning| Action::PutBucketVersioning);
+        let mut actions: Vec<Action> = documents.chain(versioning).collect();
+        if actions.is_empty() || !change.metadata.is_empty() {
+            actions.push(Action::ConfigureBucket);
+        }
+        for action in actions {
+            self.allow_container(action, id).await?;
+        }
+        self.check_public(id, change.settings.iter()).await
+    }
+
+    /// Nothing public is set where that is blocked.
+    async fn check_public(
+        &self,
+        id: &ContainerId,
+        documents: impl Iterator<Item = (Setting, Option<&Bytes>)> + Send,
+    ) -> Result<()> {
+        let public: Vec<Setting> = documents
+            .filter(|(setting, document)| document.is_some_and(|document| is_public(*setting, document, id)))
+            .map(|(setting, _)| setting)
+            .collect();
+        if public.is_empty() {
+            return Ok(());
+        }
+        let block = match self.store.recent_container(id).await {
+            Ok(info) => compiled(&info.settings, id)?.block,
+            // A container that is being made blocks nothing.
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let blocked = |setting: &Setting| match setting {
+            Setting::Policy => block.block_public_policy,
+            _ => block.block_public_acls,
+        };
+        if public.iter().any(blocked) { Err(Denied.into()) } else { Ok(()) }
+    }
+
+    /// No object gets a public ACL where that is blocked.
+    async fn check_public_acl(&self, id: &ContainerId, acl: Option<&Bytes>) -> Result<()> {
+        match acl {
+            None => Ok(()),
+            Some(acl) => self.check_public(id, std::iter::once((Setting::Acl, Some(acl)))).await,
+        }
+    }
+
+    /// What a decision about a container has to take into account; `None`: nothing, the caller may everything.
+    async fn grants(&self, action: Action, id: &ContainerId) -> Result<Option<ContainerGrants>> {
+        let standing = Standing::of(&self.identity, &id.account);
+        if standing == Standing::Admin {
+            return Ok(None);
+        }
+        let is_owner = standing == Standing::Owner;
+        let info = match self.store.recent_container(id).await {
+            Ok(info) => info,
+            // The store itself says what is missing.
+            Err(Error::NotFound(_)) if is_owner => return Ok(None),
+            Err(Error::NotFound(_)) if self.context.absence == Absence::Swift => return Err(Denied.into()),
+            Err(error) => return Err(error),
+        };
+        if is_owner && (info.settings.get(Setting::Policy).is_none() || is_about_policy(action)) {
+            return Ok(None);
+        }
+        compiled(&info.settings, id).map(Some)
+    }
+
+    fn request<'a>(&'a self, resource: Resource<'a>, details: Details<'a>) -> Request<'a> {
+        Request { identity: &self.identity, resource, context: &self.context, details }
     }
 }
 
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl UploadStore for Guarded {
-    async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
-        self.allow(Action::Write, Resource::Object(id))?;
-        self.store.begin_upload(id, new).await
-    }
+fn compiled(settings: &Settings, id: &ContainerId) -> Result<ContainerGrants> {
+    ContainerGrants::compile(settings, &id.name).map_err(|error| Error::Internal(error.into()))
+}
 
-    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo> {
-        self.allow(Action::List, Resource::Object(id))?;
-        self.store.upload(id, upload).await
+/// Setting or removing a document, as an action.
+fn change_of(setting: Setting, is_set: bool) -> Action {
+    match setting {
+        Setting::SwiftRead | Setting::SwiftWrite | Setting::VersionsLocation | Setting::HistoryLocation => {
+            Action::ConfigureBucket
+        }
+        Setting::Acl => Action::PutBucketAcl,
+        Setting::Policy if is_set => Action::PutBucketPolicy,
+        Setting::Policy => Action::DeleteBucketPolicy,
+        Setting::PublicAccessBlock => Action::PutBucketPublicAccessBlock,
+        Setting::OwnershipControls => Action::PutBucketOwnershipControls,
+        Setting::Cors => Action::PutBucketCors,
+        Setting::Tagging => Action::PutBucketTagging,
     }
+}
 
-    async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
-        self.allow(Action::Write, Resource::Object(id))?;
-        self.store.put_part(id, upload, part).await
-    }
-
-    async fn parts(
-        &self,
-        id: &ObjectId,
-        upload: UploadId,
-        after: Option<PartNumber>,
-        limit: usize,
-    ) -> Result<(Vec<PartInfo>, bool)> {
-        self.allow(Action::List, Resource::Object(id))?;
-        self.store.parts(id, upload, after, limit).await
-    }
-
-    async fn uploads(&self, id: &ContainerId, query: &UploadQuery) -> Result<(Vec<UploadEntry>, bool)> {
-        self.allow(Action::List, Resource::Container(id))?;
-        self.store.uploads(id, query).await
-    }
-
-    async fn complete_upload(
-        &self,
-        id: &ObjectId,
-        upload: UploadId,
-        completion: Completion,
-    ) -> Result<ObjectInfo> {
-        self.allow(Action::Write, Resource::Object(id))?;
-        self.store.complete_upload(id, upload, completion).await
-    }
-
-    async fn abort_upload(&self, id: &ObjectId, upload: UploadId) -> Result<()> {
-        self.allow(Action::Delete, Resource::Object(id))?;
-        self.store.abort_upload(id, upload).await
+fn is_public(setting: Setting, document: &[u8], id: &ContainerId) -> bool {
+    let text = || str::from_utf8(document).ok();
+    match setting {
+        Setting::SwiftRead => text()
+            .and_then(|text| SwiftAcl::parse(Direction::Read, text).ok())
+            .is_some_and(|acl| acl.is_public()),
+        Setting::SwiftWrite => text()
+            .and_then(|text| SwiftAcl::parse(Direction::Write, text).ok())
+            .is_some_and(|acl| acl.is_public()),
+        Setting::Acl => Acl::decode(document).is_ok_and(|acl| acl.is_public()),
+        Setting::Policy => Policy::parse(document, &id.name).is_ok_and(|policy| policy.is_public()),
+        Setting::PublicAccessBlock
+        | Setting::OwnershipControls
+        | Setting::Cors
+        | Setting::Tagging
+        | Setting::VersionsLocation
+        | Setting::HistoryLocation => false,
     }
 }

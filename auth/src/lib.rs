@@ -6,13 +6,19 @@
 //! **Invariant:** nothing here serves HTTP, reads a clock or knows a status code.
 //! **Invariant:** no secret is ever part of a `Debug` or an error message.
 
+pub mod action;
 pub mod bearer;
+pub mod bucket_controls;
 pub mod decision;
 pub mod form_post;
+pub mod grants;
 pub mod guarded;
 pub mod identity;
 pub mod ip_range;
+mod json;
 mod link_signature;
+pub mod policy;
+pub mod request;
 pub mod s3_acl;
 pub mod sigv2;
 pub mod sigv4;
@@ -22,10 +28,15 @@ pub mod temp_url;
 pub mod token;
 pub mod users;
 
+pub use action::Action;
 pub use bearer::{Bearer, KeyOf, LinkKey};
-pub use decision::{Action, Denied, Resource, decide};
+pub use bucket_controls::{ObjectOwnership, PublicAccessBlock};
+pub use decision::{Denied, Standing, decide};
+pub use grants::{ContainerGrants, GrantsDamaged};
 pub use guarded::Guarded;
 pub use identity::{CanonicalId, Identity, Role, Secret, User};
 pub use link_signature::DIGESTS;
+pub use policy::Policy;
+pub use request::{Details, Listing, Request, RequestContext, Resource};
 pub use target::{Parameter, Target, TargetError};
 pub use users::{Credentials, UserTable, Users};

@@ -80,16 +80,27 @@ impl Acl {
             || self.grants.iter().any(|grant| grant.permission.covers(permission) && grant.grantee.is(user))
     }
 
+    /// What is left of it for people who are named.
+    #[must_use]
+    pub fn without_public_grants(mut self) -> Self {
+        self.grants.retain(|grant| !grant.grantee.is_public());
+        self
+    }
+
     /// Whether it grants anything to people who can't be named: to everybody, or to every user.
     pub fn is_public(&self) -> bool {
-        self.grants.iter().any(|grant| match grant.grantee {
-            Grantee::Group(Group::AllUsers | Group::AuthenticatedUsers) => true,
-            Grantee::Group(Group::LogDelivery) | Grantee::User(_) => false,
-        })
+        self.grants.iter().any(|grant| grant.grantee.is_public())
     }
 }
 
 impl Grantee {
+    fn is_public(&self) -> bool {
+        match self {
+            Self::Group(Group::AllUsers | Group::AuthenticatedUsers) => true,
+            Self::Group(Group::LogDelivery) | Self::User(_) => false,
+        }
+    }
+
     fn is(&self, user: Option<&CanonicalId>) -> bool {
         match self {
             Self::User(id) => user == Some(id),

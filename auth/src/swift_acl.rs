@@ -101,6 +101,15 @@ impl SwiftAcl {
         deciding.unwrap_or(false)
     }
 
+    /// Whether it lets in people whom it doesn't name.
+    pub fn is_public(&self) -> bool {
+        self.elements.iter().any(|element| match element {
+            Element::Referrer(referrer) => referrer.admits,
+            Element::Users(text) => text == "*:*",
+            Element::Listings => false,
+        })
+    }
+
     /// Whether whom [`SwiftAcl::admits_referrer`] lets in may list the container as well.
     pub fn admits_listings(&self) -> bool {
         self.elements.contains(&Element::Listings)

@@ -13,7 +13,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use martlet_auth::{Guarded, Identity};
+use martlet_auth::{Guarded, Identity, RequestContext};
 use martlet_model::{Error, Store};
 
 use crate::body::RequestBody;
@@ -67,7 +67,9 @@ pub struct About {
     pub id: RequestId,
     /// From where the connection comes.
     pub client: IpAddr,
-    pub head: Parts,
+    pub head: Arc<Parts>,
+    /// The same, and what else grants may depend on.
+    pub context: RequestContext,
 }
 
 /// The corridor: parse, identify, perform, or refuse.
@@ -102,7 +104,7 @@ async fn attempt<D: Dialect>(
 ) -> Result<Response, D::Refusal> {
     let command = dialect.parse(&about.head)?;
     let (identity, body) = dialect.identify(about, body).await?;
-    let store = Guarded::new(store, identity);
+    let store = Guarded::new(store, identity, about.context.clone());
     dialect.perform(command, body, &store, about).await
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use http::Request;
 use hyper::body::Incoming;
-use martlet_auth::Users;
+use martlet_auth::request::{Absence, Transport};
 use martlet_auth::token::TokenKey;
+use martlet_auth::{RequestContext, Users};
 use martlet_model::{Clock, Store};
 
 use crate::body::RequestBody;
@@ -41,6 +42,8 @@ pub struct Gateway {
     s3: Arc<S3>,
     swift: Arc<Swift>,
     ids: RequestIds,
+    clock: Arc<dyn Clock>,
+    transport: Transport,
 }
 
 impl Gateway {
@@ -53,8 +56,14 @@ impl Gateway {
         let Options { region, virtual_host_suffixes, request_id_seed, token_key, storage_url_scheme } =
             options;
         let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
+        let transport = match storage_url_scheme {
+            Scheme::Http => Transport::Plain,
+            Scheme::Https => Transport::Tls,
+        };
         Self {
             store,
+            transport,
+            clock: clock.clone(),
             routes: Routes::new(virtual_hosts.clone()),
             swift: Arc::new(Swift::new(users.clone(), token_key, clock.clone(), storage_url_scheme)),
             s3: Arc::new(S3::new(users, clock, region, virtual_hosts)),
@@ -65,9 +74,21 @@ impl Gateway {
     /// The answer to a request; `presence` is held until the work is done, also when the client hangs up.
     pub(crate) fn answer(&self, request: Request<Incoming>, client: IpAddr, presence: Presence) -> Answering {
         let (head, incoming) = request.into_parts();
-        let about = About { id: self.ids.next(), client, head };
+        let head = Arc::new(head);
+        let route = self.routes.route(&head);
+        let context = RequestContext {
+            now: self.clock.now(),
+            client: Some(client),
+            transport: self.transport,
+            head: Some(head.clone()),
+            absence: match route {
+                Route::S3 => Absence::S3,
+                Route::Swift => Absence::Swift,
+            },
+        };
+        let about = About { id: self.ids.next(), client, head, context };
         let (store, body) = (self.store.clone(), RequestBody::received(incoming));
-        match self.routes.route(&about.head) {
+        match route {
             Route::S3 => dialect::serve(self.s3.clone(), store, about, body, presence),
             Route::Swift => dialect::serve(self.swift.clone(), store, about, body, presence),
         }

@@ -4,13 +4,13 @@ mod owners;
 
 use std::sync::Arc;
 
-use martlet_auth::{Guarded, Identity, Role};
+use martlet_auth::{Guarded, Identity, RequestContext, Role};
 use martlet_model::store::whole_body;
 use martlet_model::{
     AccountName, ChecksumCell, Claim, Conditions, ContainerChange, ContainerId, ContainerName,
     ContainerStore as _, ETagStyle, Error, ListQuery, NewObject, NewPart, NewUpload, ObjectId, ObjectKey,
-    ObjectMetadata, ObjectStore as _, PartNumber, Read, Store, UploadId, UploadQuery, UploadStore as _,
-    UserMetadata,
+    ObjectMetadata, ObjectStore as _, PartNumber, Read, Store, Timestamp, UploadId, UploadQuery,
+    UploadStore as _, UserMetadata,
 };
 use martlet_testkit::conformance::steps::{completion, new_container};
 use martlet_testkit::{MemoryStore, SimulatedClock, conformance};
@@ -35,6 +35,10 @@ fn none() -> Conditions {
 
 fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(Arc::new(SimulatedClock::default())))
+}
+
+fn guarded(store: &Arc<dyn Store>, identity: Identity) -> Guarded {
+    Guarded::new(store.clone(), identity, RequestContext::bare(Timestamp::from_micros(0)))
 }
 
 #[tokio::test]
@@ -89,7 +93,7 @@ async fn every_access_is_denied(store: &Guarded, upload: UploadId) {
 async fn nobody_else_has_any_of_it() {
     let store = memory();
     let object = object();
-    let owner = Guarded::new(store.clone(), Identity::user(account("AUTH_own"), "tester", Role::Owner));
+    let owner = guarded(&store, Identity::user(account("AUTH_own"), "tester", Role::Owner));
     let new = new_container(Claim::Required);
     owner.create_container(&object.container, new).await.unwrap();
     owner.put(&object, new_object("old")).await.unwrap();
@@ -98,7 +102,7 @@ async fn nobody_else_has_any_of_it() {
 
     let stranger = Identity::user(account("AUTH_other"), "tester", Role::Owner);
     for identity in [stranger, Identity::Anonymous] {
-        every_access_is_denied(&Guarded::new(store.clone(), identity), upload).await;
+        every_access_is_denied(&guarded(&store, identity), upload).await;
     }
 
     assert_eq!(owner.head(&object, None, &none()).await.unwrap(), before);
@@ -109,10 +113,10 @@ async fn nobody_else_has_any_of_it() {
 async fn whose_bucket_it_is_may_be_known() {
     let store = memory();
     let object = object();
-    let owner = Guarded::new(store.clone(), Identity::user(account("AUTH_own"), "tester", Role::Owner));
+    let owner = guarded(&store, Identity::user(account("AUTH_own"), "tester", Role::Owner));
     let new = new_container(Claim::Required);
     owner.create_container(&object.container, new).await.unwrap();
-    let nobody = Guarded::new(store, Identity::Anonymous);
+    let nobody = guarded(&store, Identity::Anonymous);
     let found = nobody.bucket_owner(&object.container.name).await.unwrap();
     assert_eq!(found, Some(object.container.account));
 }

@@ -23,7 +23,7 @@ impl Owners {
     }
 
     fn of(&self, account: &AccountName) -> Guarded {
-        Guarded::new(self.0.clone(), Identity::user(account.clone(), "owner", Role::Owner))
+        super::guarded(&self.0, Identity::user(account.clone(), "owner", Role::Owner))
     }
 }
 
@@ -66,7 +66,7 @@ impl ContainerStore for Owners {
     }
 
     async fn bucket_owner(&self, name: &ContainerName) -> Result<Option<AccountName>> {
-        Guarded::new(self.0.clone(), Identity::Anonymous).bucket_owner(name).await
+        super::guarded(&self.0, Identity::Anonymous).bucket_owner(name).await
     }
 }
 

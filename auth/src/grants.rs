@@ -1,0 +1,114 @@
+//! What a container grants, in whichever dialect it was granted.
+
+use bytes::Bytes;
+use martlet_model::{ContainerName, Setting, Settings};
+
+use crate::action::{AclRight, Action, SwiftRight};
+use crate::bucket_controls::{ObjectOwnership, PublicAccessBlock};
+use crate::policy::{Policy, Verdict};
+use crate::request::Request;
+use crate::s3_acl::Acl;
+use crate::swift_acl::{Direction, SwiftAcl};
+
+/// A container's ACLs of both dialects, its policy, and what keeps them in check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerGrants {
+    pub swift_read: SwiftAcl,
+    pub swift_write: SwiftAcl,
+    /// `None`: nobody has set one, and it grants nothing.
+    pub acl: Option<Acl>,
+    pub policy: Option<Policy>,
+    pub block: PublicAccessBlock,
+    pub ownership: ObjectOwnership,
+}
+
+/// A document that grants something, or keeps grants in check, can't be read: nothing is granted then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the container's {0:?} can't be read")]
+pub struct GrantsDamaged(pub Setting);
+
+impl ContainerGrants {
+    pub fn compile(settings: &Settings, name: &ContainerName) -> Result<Self, GrantsDamaged> {
+        let swift = |setting, direction| {
+            read(settings, setting, |bytes| SwiftAcl::parse(direction, str::from_utf8(bytes).ok()?).ok())
+        };
+        let policy = |bytes: &[u8]| Policy::parse(bytes, name).ok();
+        let block = |bytes: &[u8]| PublicAccessBlock::decode(bytes).ok();
+        let ownership = |bytes: &[u8]| ObjectOwnership::decode(bytes).ok();
+        Ok(Self {
+            swift_read: swift(Setting::SwiftRead, Direction::Read)?.unwrap_or_default(),
+            swift_write: swift(Setting::SwiftWrite, Direction::Write)?.unwrap_or_default(),
+            acl: read(settings, Setting::Acl, |bytes| Acl::decode(bytes).ok())?,
+            policy: read(settings, Setting::Policy, policy)?,
+            block: read(settings, Setting::PublicAccessBlock, block)?.unwrap_or_default(),
+            ownership: read(settings, Setting::OwnershipControls, ownership)?.unwrap_or_default(),
+        })
+    }
+
+    /// What the policy says; a public one that is restricted says nothing to people of other accounts.
+    pub(crate) fn verdict(&self, action: Action, request: &Request<'_>) -> Verdict {
+        let Some(policy) = &self.policy else { return Verdict::Silent };
+        match policy.judge(action, request) {
+            Verdict::Allowed if self.block.restrict_public_buckets && policy.is_public() => {
+                let own_account = request.identity.account() == Some(request.resource.account());
+                if own_account { Verdict::Allowed } else { Verdict::Silent }
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Whether an ACL of the bucket or, as far as it is known, of the object opens the action.
+    pub(crate) fn acl_opens(&self, action: Action, request: &Request<'_>) -> bool {
+        if !self.acls_count() {
+            return false;
+        }
+        let (acl, permission) = match action.acl_right() {
+            AclRight::None => return false,
+            AclRight::Bucket(permission) => (self.acl.clone(), permission),
+            AclRight::Object(permission) => {
+                let stored = request.details.object.and_then(|object| object.acl.as_deref());
+                (stored.and_then(|bytes| Acl::decode(bytes).ok()), permission)
+            }
+        };
+        let acl = if self.block.ignore_public_acls { acl.map(Acl::without_public_grants) } else { acl };
+        acl.is_some_and(|acl| acl.permits(request.identity.as_user().map(|user| &user.id), permission))
+    }
+
+    /// Whether one of Swift's ACLs opens the action.
+    pub(crate) fn swift_opens(&self, action: Action, request: &Request<'_>) -> bool {
+        let named = |acl: &SwiftAcl| request.identity.as_user().is_some_and(|user| acl.admits_user(user));
+        let referred = || {
+            let referer = request.context.referer();
+            !self.block.ignore_public_acls && self.swift_read.admits_referrer(referer.as_deref())
+        };
+        match action.swift_right() {
+            SwiftRight::Neither => false,
+            SwiftRight::Write => named(&self.swift_write),
+            SwiftRight::Read => named(&self.swift_read) || referred(),
+            SwiftRight::List => named(&self.swift_read) || (self.swift_read.admits_listings() && referred()),
+        }
+    }
+
+    /// Whether S3's ACLs grant anything here.
+    pub fn acls_count(&self) -> bool {
+        self.ownership != ObjectOwnership::BucketOwnerEnforced
+    }
+
+    /// Whether the public is let in, by the policy or by an ACL: S3's policy status.
+    pub fn is_public(&self) -> bool {
+        let by_policy =
+            self.policy.as_ref().is_some_and(Policy::is_public) && !self.block.restrict_public_buckets;
+        let by_acl = (self.acls_count() && self.acl.as_ref().is_some_and(Acl::is_public))
+            || self.swift_read.is_public();
+        by_policy || (by_acl && !self.block.ignore_public_acls)
+    }
+}
+
+fn read<T>(
+    settings: &Settings,
+    setting: Setting,
+    parse: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Option<T>, GrantsDamaged> {
+    let document: Option<&Bytes> = settings.get(setting);
+    document.map(|bytes| parse(bytes).ok_or(GrantsDamaged(setting))).transpose()
+}

@@ -1,0 +1,101 @@
+//! What a caller may do with one object.
+
+use martlet_model::{Annotations, Conditions, ETagStyle, Error, Noun, ObjectId, Result, VersionId};
+
+use super::Guarded;
+use crate::action::{AclRight, Action};
+use crate::decision::{Denied, decide};
+use crate::grants::ContainerGrants;
+use crate::policy::Policy;
+use crate::request::{Absence, Details, Listing, Resource};
+
+/// A permission to act on an object, and what it hangs on.
+#[derive(Debug)]
+pub(super) enum Permit {
+    /// The caller may everything.
+    Free,
+    /// The container's grants are enough, whatever the object says.
+    OfContainer(ContainerGrants),
+    /// It depends on what is said of the object: of the very version that is read.
+    OfObject { action: Action, version: Option<VersionId>, grants: ContainerGrants },
+}
+
+impl Guarded {
+    /// Whether the caller may act on the object.
+    pub(super) async fn permit(&self, action: Action, id: &ObjectId, details: Details<'_>) -> Result<Permit> {
+        let Some(grants) = self.grants(action, &id.container).await? else { return Ok(Permit::Free) };
+        let decide_with = |object: Option<&Annotations>| {
+            let details = Details { object, ..details };
+            decide(action, &self.request(Resource::Object(id), details), &grants)
+        };
+        let policy_asks = grants.policy.as_ref().is_some_and(Policy::reads_object_tags);
+        let acl_may_open = grants.acls_count() && matches!(action.acl_right(), AclRight::Object(_));
+        if !policy_asks {
+            match decide_with(None) {
+                Ok(()) => return Ok(Permit::OfContainer(grants)),
+                Err(denied) if !acl_may_open => return Err(denied.into()),
+                Err(Denied) => {}
+            }
+        }
+        let none = Conditions::none(ETagStyle::S3);
+        match self.unguarded().head(id, details.version, &none).await {
+            Ok(info) => {
+                decide_with(Some(&info.annotations))?;
+                Ok(Permit::OfObject { action, version: details.version, grants })
+            }
+            Err(error) if is_absence(&error) => match decide_with(None) {
+                Ok(()) => Ok(Permit::OfContainer(grants)),
+                Err(_) if self.is_told(&grants, id) => Err(error),
+                Err(denied) => Err(denied.into()),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the caller, who can't read the object, is told that it isn't there: AWS makes that depend on
+    /// whether the caller might list what begins with its key.
+    fn is_told(&self, grants: &ContainerGrants, id: &ObjectId) -> bool {
+        let listing = Some(Listing { prefix: id.key.as_bytes(), delimiter: None });
+        let details = Details { listing, ..Details::default() };
+        let request = self.request(Resource::Container(&id.container), details);
+        self.context().absence == Absence::S3 && decide(Action::ListBucket, &request, grants).is_ok()
+    }
+}
+
+impl Permit {
+    /// What a caller with this permit gets of what reading the object gave.
+    pub(super) fn read<T>(
+        self,
+        guarded: &Guarded,
+        id: &ObjectId,
+        outcome: Result<T>,
+        annotations: impl Fn(&T) -> &Annotations,
+    ) -> Result<T> {
+        let grants = match &self {
+            Self::Free => return outcome,
+            Self::OfContainer(grants) | Self::OfObject { grants, .. } => grants,
+        };
+        let found = match &outcome {
+            Ok(found) => Some(annotations(found)),
+            Err(Error::NotModified(info) | Error::RangeUnsatisfiable(info)) => Some(&info.annotations),
+            Err(error) if is_absence(error) => {
+                let must_list = guarded.context().absence == Absence::S3;
+                return if must_list && !guarded.is_told(grants, id) { Err(Denied.into()) } else { outcome };
+            }
+            Err(_) => None,
+        };
+        // The object may have been replaced since it was looked at.
+        if let (Self::OfObject { action, version, grants }, Some(_)) = (&self, found) {
+            let details = Details { version: *version, object: found, ..Details::default() };
+            decide(*action, &guarded.request(Resource::Object(id), details), grants)?;
+        }
+        outcome
+    }
+}
+
+fn is_absence(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotFound(Noun::Object | Noun::Version) | Error::DeleteMarker { .. } | Error::NothingToMatch
+    )
+}
