@@ -35,11 +35,14 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// Who is asking: checks the signature or the token.
     /// The body that it gives back fails on whatever in it isn't as was signed.
+    ///
+    /// The command comes along for requests that say in their body who sends them: a form's command is complete then.
     fn identify(
         &self,
         about: &About,
+        command: Self::Command,
         body: RequestBody,
-    ) -> impl Future<Output = Result<(Identity, RequestBody), Self::Refusal>> + Send;
+    ) -> impl Future<Output = Result<Identified<Self::Command>, Self::Refusal>> + Send;
 
     /// Carries the command out. The only place that calls the store.
     fn perform(
@@ -56,6 +59,14 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// The header under which every answer tells the request's id.
     fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue);
+}
+
+/// A request whose sender is known.
+#[derive(Debug)]
+pub struct Identified<C> {
+    pub identity: Identity,
+    pub command: C,
+    pub body: RequestBody,
 }
 
 /// A request on its way to an answer; there always is one.
@@ -103,7 +114,7 @@ async fn attempt<D: Dialect>(
     about: &About,
 ) -> Result<Response, D::Refusal> {
     let command = dialect.parse(&about.head)?;
-    let (identity, body) = dialect.identify(about, body).await?;
+    let Identified { identity, command, body } = dialect.identify(about, command, body).await?;
     let store = Guarded::new(store, identity, about.context.clone());
     dialect.perform(command, body, &store, about).await
 }

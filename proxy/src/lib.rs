@@ -1,7 +1,8 @@
 //! The front: two dialects over one store.
 //!
 //! Reading order: [`server`] and `connection` carry bytes, [`gateway`] and `route` choose the dialect,
-//! [`dialect`] is the corridor that every request walks through, and [`s3`] and [`swift`] translate.
+//! [`dialect`] is the corridor that every request walks through, and [`s3`] and [`swift`] translate;
+//! [`form`] reads what browsers send to either.
 //!
 //! **Invariant:** a dialect holds no state of objects, and reaches the store through a `Guarded` alone.
 //! **Invariant:** no clock and no random source but those that the [`gateway`] was given.
@@ -9,6 +10,7 @@
 pub mod body;
 mod connection;
 pub mod dialect;
+pub mod form;
 pub mod gateway;
 pub mod limits;
 pub mod request_id;

@@ -29,13 +29,13 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use martlet_auth::sigv4::SigningKeys;
-use martlet_auth::{Guarded, Identity, Users};
+use martlet_auth::{Guarded, Users};
 use martlet_model::{
     Clock, ContainerId, ContainerName, ContainerStore as _, Error, Noun, ObjectId, ObjectKey,
 };
 
 use crate::body::RequestBody;
-use crate::dialect::{About, Dialect};
+use crate::dialect::{About, Dialect, Identified};
 use crate::request_id::RequestId;
 use command::{Command, Operation};
 use host::VirtualHosts;
@@ -71,8 +71,14 @@ impl Dialect for S3 {
         Command::parse(head, self.virtual_hosts.bucket_of(head))
     }
 
-    async fn identify(&self, about: &About, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
-        self.identified(&about.head, body).await
+    async fn identify(
+        &self,
+        about: &About,
+        command: Command,
+        body: RequestBody,
+    ) -> Result<Identified<Command>, Refusal> {
+        let (identity, body) = self.identified(&about.head, body).await?;
+        Ok(Identified { identity, command, body })
     }
 
     async fn perform(

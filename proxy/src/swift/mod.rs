@@ -38,7 +38,7 @@ use martlet_model::{AccountName, Clock, Error, Timestamp};
 use percent_encoding::utf8_percent_encode;
 
 use crate::body::RequestBody;
-use crate::dialect::{About, Dialect};
+use crate::dialect::{About, Dialect, Identified};
 use crate::request_id::RequestId;
 
 use command::Command;
@@ -70,8 +70,13 @@ impl Dialect for Swift {
         Command::parse(head)
     }
 
-    async fn identify(&self, about: &About, body: RequestBody) -> Result<(Identity, RequestBody), Refusal> {
-        Ok((identity(&about.head, &self.tokens, self.clock.now())?, body))
+    async fn identify(
+        &self,
+        about: &About,
+        command: Command,
+        body: RequestBody,
+    ) -> Result<Identified<Command>, Refusal> {
+        Ok(Identified { identity: identity(&about.head, &self.tokens, self.clock.now())?, command, body })
     }
 
     async fn perform(
