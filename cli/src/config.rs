@@ -123,6 +123,16 @@ impl Proxy {
 }
 
 impl Membership {
+    /// What the file of a node or a proxy says of it.
+    pub(crate) fn of(path: &Path) -> Result<Self, ConfigError> {
+        let table: toml::Table = parse(path)?;
+        if table.contains_key("node") {
+            Node::load(path).map(|node| node.membership)
+        } else {
+            Proxy::load(path).map(|proxy| proxy.membership)
+        }
+    }
+
     fn load(config: &Path, ring: &Path, secrets: &Path) -> Result<Self, ConfigError> {
         let ring = Arc::new(files::read_ring(&beside(config, ring))?);
         let cluster = files::read_cluster(&beside(config, secrets))?;

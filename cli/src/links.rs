@@ -11,12 +11,8 @@ use crate::clock::SystemClock;
 use crate::devices::Replicas;
 use crate::secrets::ClusterFile;
 
-/// A store over `own` devices and, for all others of the ring, links to their nodes. Called within a runtime.
-pub(crate) fn store(
-    cluster: &ClusterFile,
-    ring: &Arc<Ring>,
-    own: Replicas,
-) -> Result<ClusterStore, MissingReplica> {
+/// All devices of the ring: `own`, and links to the nodes of the others. Called within a runtime.
+pub(crate) fn replicas(cluster: &ClusterFile, ring: &Ring, own: Replicas) -> Replicas {
     let mut replicas = own;
     let mut links: BTreeMap<NodeId, NodeLink> = BTreeMap::new();
     for device in ring.devices() {
@@ -28,6 +24,15 @@ pub(crate) fn store(
             .or_insert_with(|| NodeLink::open(&device.address, &cluster.link_identity()));
         replicas.insert(device.id, link.replica(device.id));
     }
+    replicas
+}
+
+/// A store over all devices of the ring.
+pub(crate) fn store(
+    cluster: &ClusterFile,
+    ring: &Arc<Ring>,
+    replicas: Replicas,
+) -> Result<ClusterStore, MissingReplica> {
     ClusterStore::new(ClusterParts {
         ring: ring.clone(),
         placement: cluster.placement(),

@@ -10,6 +10,7 @@ mod devices;
 mod files;
 mod front;
 mod init;
+mod join;
 mod links;
 mod node;
 mod process;
@@ -17,6 +18,7 @@ mod proxy;
 mod ring;
 mod secrets;
 mod serve;
+mod status;
 mod workers;
 
 use std::process::ExitCode;
@@ -44,11 +46,21 @@ enum Command {
     Node(node::Options),
     /// Make, show and change the ring, which says what lies where.
     Ring(ring::Options),
+    /// Say which devices of a cluster answer, and whether that is enough.
+    Status(status::Options),
+}
+
+impl Command {
+    /// Does it go on until it is told to stop?
+    fn serves(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Proxy(_) | Self::Node(_))
+    }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("MARTLET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = if arguments.command.serves() { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("MARTLET_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let outcome: Result<(), Box<dyn std::error::Error>> = match arguments.command {
         Command::Serve(options) => serve::run(&options).map_err(Into::into),
@@ -56,6 +68,7 @@ fn main() -> ExitCode {
         Command::Proxy(options) => proxy::run(&options).map_err(Into::into),
         Command::Node(options) => node::run(&options).map_err(Into::into),
         Command::Ring(options) => ring::run(options).map_err(Into::into),
+        Command::Status(options) => status::run(&options).map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,7 @@ use martlet_storage_node::{ClusterId, OpenError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-use crate::config::{ConfigError, Node};
+use crate::config::{ConfigError, Membership, Node};
 use crate::devices::{Habits, OpenedDevice, replicas_of};
 use crate::links;
 use crate::process::{self, ProcessError};
@@ -70,12 +70,13 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let listen = |source| NodeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let own = replicas_of(&devices);
-    let store = links::store(&node.membership.cluster, &node.membership.ring, own.clone())?;
-    let in_ring = own.keys().copied().filter(|id| node.membership.ring.device(*id).is_some());
+    let Membership { ring, cluster } = &node.membership;
+    let store = links::store(cluster, ring, links::replicas(cluster, ring, own.clone()))?;
+    let in_ring = own.keys().copied().filter(|id| ring.device(*id).is_some());
     let workers = Workers::start(&store, in_ring, Stagers::Anywhere);
     println!("Martlet serves {} at {address}", node.id);
     println!("ready");
-    martlet_link::serve(listener, own, node.membership.cluster.link_identity(), stop).await;
+    martlet_link::serve(listener, own, cluster.link_identity(), stop).await;
     workers.stop().await;
     store.idle().await;
     for (_, device) in &devices {

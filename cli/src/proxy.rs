@@ -8,7 +8,7 @@ use martlet_model::NameError;
 use martlet_proxy::serve;
 use tokio::net::TcpListener;
 
-use crate::config::{ConfigError, Proxy};
+use crate::config::{ConfigError, Membership, Proxy};
 use crate::devices::Replicas;
 use crate::front::{Face, gateway};
 use crate::links;
@@ -53,14 +53,15 @@ pub(crate) fn run(options: &Options) -> Result<(), ProxyError> {
 async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
     // Before anything is announced, so that whoever has read the announcement can stop the proxy.
     let stop = process::stop_signal()?;
-    let store = links::store(&proxy.membership.cluster, &proxy.membership.ring, Replicas::new())?;
+    let Membership { ring, cluster } = proxy.membership;
+    let store = links::store(&cluster, &ring, links::replicas(&cluster, &ring, Replicas::new()))?;
     let address = proxy.config.listen;
     let face = Face {
         region: proxy.config.region,
         virtual_host_suffixes: proxy.config.virtual_host_suffixes,
         storage_url_scheme: proxy.config.storage_url_scheme.into(),
     };
-    let gateway = gateway(&proxy.membership.cluster, store.clone(), face)?;
+    let gateway = gateway(&cluster, store.clone(), face)?;
     let listen = |source| ProxyError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     println!("Martlet serves S3 and Swift at http://{}", listener.local_addr().map_err(listen)?);

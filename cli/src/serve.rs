@@ -1,8 +1,8 @@
 //! `martlet serve`: a proxy and three devices in one process.
 
-mod data;
+pub(crate) mod data;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use martlet_model::NameError;
 use martlet_proxy::serve;
 use martlet_proxy::swift::Scheme;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use self::data::{Data, DataError};
 use crate::devices::replicas_of;
@@ -64,16 +66,51 @@ async fn run_over(data: Data, address: SocketAddr) -> Result<(), ServeError> {
     let listen = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let endpoint = format!("http://{}", listener.local_addr().map_err(listen)?);
+    let link = open_link(&data).await?;
     let workers = Workers::start(&store, data.devices.iter().map(|(id, _)| *id), Stagers::ThisProcess);
     announce(&data, &endpoint)?;
     serve(listener, Arc::new(gateway), stop).await;
     workers.stop().await;
+    link.close(&data).await;
     store.idle().await;
     for (_, device) in &data.devices {
         device.close().await;
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The door for commands that join the server.
+struct Link {
+    close: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+async fn open_link(data: &Data) -> Result<Link, ServeError> {
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let listen = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    data.write_link_address(listener.local_addr().map_err(listen)?)?;
+    let (close, closed) = oneshot::channel();
+    let shutdown = async {
+        // Gone without a word is as good.
+        let _ = closed.await;
+    };
+    let devices = replicas_of(&data.devices);
+    let serving =
+        tokio::spawn(martlet_link::serve(listener, devices, data.cluster.link_identity(), shutdown));
+    Ok(Link { close, serving })
+}
+
+impl Link {
+    /// Answers what commands have asked, and lets nobody in any more.
+    async fn close(self, data: &Data) {
+        data.remove_link_address();
+        let _ = self.close.send(());
+        if let Err(error) = self.serving.await {
+            tracing::error!("the link ended badly: {error}");
+        }
+    }
 }
 
 /// Writes the clients' file, and tells the person who started the server how to get in.

@@ -5,12 +5,14 @@
 //! DIR/cluster.ring      the ring
 //! DIR/devices/0, 1, 2   the devices
 //! DIR/credentials.env   for clients; written anew at every start
+//! DIR/link.address      where commands reach the server; only there while it runs
 //! ```
 //!
 //! A first start that was interrupted is finished by the next one.
 //! Once `cluster.toml` says that the devices have been made, none is ever made again:
 //! an empty device in the place of a lost one would count towards majorities that it knows nothing of.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +22,9 @@ use martlet_storage_node::OpenError;
 use crate::devices::{Habits, OpenedDevice};
 use crate::files::{self, FileError};
 use crate::secrets::ClusterFile;
+
+/// Where a running server says at which address commands reach it.
+pub(crate) const LINK_ADDRESS: &str = "link.address";
 
 /// Replicas of everything, and the devices of an embedded server.
 const REPLICAS: u8 = 3;
@@ -62,6 +67,19 @@ impl Data {
             files::write_cluster(&root.join("cluster.toml"), &cluster)?;
         }
         Ok(Self { cluster, ring, devices, root: root.to_owned() })
+    }
+
+    /// Says where commands reach this server.
+    pub(crate) fn write_link_address(&self, address: SocketAddr) -> Result<(), DataError> {
+        Ok(files::write(&self.root.join(LINK_ADDRESS), format!("{address}\n").as_bytes())?)
+    }
+
+    /// Nobody is reached any more.
+    pub(crate) fn remove_link_address(&self) {
+        let path = self.root.join(LINK_ADDRESS);
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(%error, "{} can't be removed", path.display());
+        }
     }
 
     /// Writes what clients read, and gives its path.
