@@ -18,6 +18,7 @@ pub mod ip_range;
 mod json;
 mod link_signature;
 pub mod policy;
+pub mod post_policy;
 pub mod request;
 pub mod s3_acl;
 pub mod sigv2;

@@ -79,13 +79,7 @@ impl<'a> Authorization<'a> {
         signed_headers: &'a str,
         signature: [u8; 32],
     ) -> Option<Self> {
-        let (access_key, scope) = credential.split_once('/')?;
-        let mut fields = scope.split('/');
-        let (Some(day), Some(region), Some(service), Some(TERMINATOR), None) =
-            (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return None;
-        };
+        let Credential { access_key, day, region, service, scope } = Credential::parse(credential)?;
         Some(Self { access_key, day, region, service, scope, signed_headers, signature })
     }
 
@@ -105,8 +99,37 @@ impl<'a> Authorization<'a> {
     }
 }
 
+/// `key/day/region/service/aws4_request`, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Credential<'a> {
+    pub(crate) access_key: &'a str,
+    /// `YYYYMMDD`
+    pub(crate) day: &'a str,
+    pub(crate) region: &'a str,
+    service: &'a str,
+    /// `day/region/service/aws4_request`
+    scope: &'a str,
+}
+
+impl<'a> Credential<'a> {
+    pub(crate) fn parse(credential: &'a str) -> Option<Self> {
+        let (access_key, scope) = credential.split_once('/')?;
+        let mut fields = scope.split('/');
+        let (Some(day), Some(region), Some(service), Some(TERMINATOR), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            return None;
+        };
+        Some(Self { access_key, day, region, service, scope })
+    }
+
+    pub(crate) fn is_for(&self, region: &str) -> bool {
+        self.service == SERVICE && self.region == region
+    }
+}
+
 /// Reads 64 hexadecimal digits of lower case.
-pub(super) fn digest_from_hex(text: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; 32]> {
     if text.len() != 64 {
         return None;
     }

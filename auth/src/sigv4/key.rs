@@ -33,7 +33,7 @@ impl SigningKey {
     }
 
     /// The signature of lines of text.
-    pub(super) fn sign(&self, lines: &[&[u8]]) -> [u8; 32] {
+    pub(crate) fn sign(&self, lines: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         for (at, line) in lines.iter().enumerate() {
             if at > 0 {

@@ -27,6 +27,8 @@ pub use presigned::LIFETIME_SECONDS_MAX;
 pub use sign::{Signer, chain, presign, sign, sign_silently};
 
 use crate::target::Target;
+pub(crate) use authorization::{Credential, digest_from_hex};
+
 use authorization::Authorization;
 use date::RequestDate;
 use key::hex;
