@@ -7,15 +7,19 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use martlet_auth::token::TokenKey;
-use martlet_auth::{Identity, Role, Secret, UserTable};
+use martlet_auth::{CanonicalId, Identity, Role, Secret, User, UserTable};
 use martlet_model::{AccountName, Clock, Timestamp};
 use martlet_proxy::swift::Scheme;
 use martlet_proxy::{Gateway, Options};
 use martlet_testkit::MemoryStore;
 use tokio::net::TcpListener;
 
-/// Account, user and key; the S3 keys are `account:user` and the key.
-const USERS: [(&str, &str, &str); 2] = [("test", "tester", "testing"), ("test2", "tester2", "testing2")];
+/// The users that Swift's own tests ask for. `MARTLET_USERS` gives others in the same form, separated by semicolons:
+/// `name`, the Swift key, and as far as they are to differ from what these two give: `role`, the S3 `access` key and
+/// `secret`, and the `id`, `display` name and `email` that S3 shows.
+const USERS: &str = "name=test:tester,key=testing;name=test2:tester2,key=testing2;\
+    name=test:tester2,key=testing2;name=test:tester3,key=testing3,role=member;\
+    name=test5:tester5,key=testing5,role=service;name=test:tester6,key=testing6,role=admin";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,15 +33,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         storage_url_scheme: Scheme::Http,
     };
     let store = Arc::new(MemoryStore::new(clock.clone()));
-    let gateway = Arc::new(Gateway::new(store, Arc::new(users()?), clock, options));
+    let users = std::env::var("MARTLET_USERS").unwrap_or_else(|_| USERS.to_owned());
+    let gateway = Arc::new(Gateway::new(store, Arc::new(table(&users)?), clock, options));
     let listener = TcpListener::bind(&address).await?;
     let address = listener.local_addr()?;
-    for (account, user, key) in USERS {
-        writeln!(
-            std::io::stdout(),
-            "ST_AUTH=http://{address}/auth/v1.0 ST_USER={account}:{user} ST_KEY={key}"
-        )?;
-    }
+    writeln!(std::io::stdout(), "http://{address} serves {users}")?;
     martlet_proxy::serve(listener, gateway, async {
         // Without the signal there is no way to end but to be killed.
         let _ = tokio::signal::ctrl_c().await;
@@ -46,13 +46,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn users() -> Result<UserTable, martlet_model::NameError> {
+fn table(users: &str) -> Result<UserTable, Box<dyn std::error::Error>> {
     let mut table = UserTable::default();
-    for (account, user, key) in USERS {
-        let identity =
-            Identity::user(AccountName::parse(format!("AUTH_{account}").as_bytes())?, user, Role::Owner);
-        let name = format!("{account}:{user}");
-        table = table.with_access_key(name.clone(), Secret::new(key), identity.clone()).with_swift_name(
+    for fields in users.split(';').map(str::trim).filter(|fields| !fields.is_empty()) {
+        let field = |wanted: &str| {
+            let pairs = fields.split(',').filter_map(|field| field.split_once('='));
+            pairs.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
+        };
+        let (Some(name), Some(key)) = (field("name"), field("key")) else {
+            return Err(format!("{fields} has no name or no key").into());
+        };
+        let (account, short) = name.split_once(':').ok_or("a name is account:user")?;
+        let role = match field("role").as_deref() {
+            None | Some("owner") => Role::Owner,
+            Some("member") => Role::Member,
+            Some("service") => Role::Service,
+            Some("admin") => Role::Admin,
+            Some(role) => return Err(format!("{role} is no role").into()),
+        };
+        let account = AccountName::parse(format!("AUTH_{account}").as_bytes())?;
+        let mut user = User::new(account, short, role);
+        user.id = field("id").map_or(user.id, CanonicalId::new);
+        user.display_name = field("display").unwrap_or(user.display_name);
+        user.email = field("email");
+        let identity = Identity::User(Arc::new(user));
+        let access = field("access").unwrap_or_else(|| name.clone());
+        let secret = Secret::new(field("secret").unwrap_or_else(|| key.clone()));
+        table = table.with_access_key(access, secret, identity.clone()).with_swift_name(
             name,
             Secret::new(key),
             identity,

@@ -17,7 +17,7 @@ use crate::route::{Route, Routes};
 use crate::s3::S3;
 use crate::s3::host::VirtualHosts;
 use crate::server::Presence;
-use crate::swift::{Scheme, Swift};
+use crate::swift::{Foundation, Scheme, Swift};
 
 /// What the gateway can't know by itself.
 #[derive(Debug)]
@@ -61,13 +61,19 @@ impl Gateway {
             Scheme::Https => Transport::Tls,
         };
         Self {
-            store,
             transport,
             clock: clock.clone(),
             routes: Routes::new(virtual_hosts.clone()),
-            swift: Arc::new(Swift::new(users.clone(), token_key, clock.clone(), storage_url_scheme)),
+            swift: Arc::new(Swift::new(Foundation {
+                store: store.clone(),
+                users: users.clone(),
+                clock: clock.clone(),
+                tokens: token_key,
+                scheme: storage_url_scheme,
+            })),
             s3: Arc::new(S3::new(users, clock, region, virtual_hosts)),
             ids: RequestIds::new(request_id_seed),
+            store,
         }
     }
 

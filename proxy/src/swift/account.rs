@@ -10,6 +10,8 @@ use martlet_model::{AccountInfo, AccountName, ContainerStore as _, ListQuery, Ti
 use super::answer;
 use super::format::{Negotiated, negotiate};
 use super::headers::{self, Owner};
+use super::identify::View;
+use super::link_keys::LINK_KEYS;
 use super::listing;
 use super::query::Query;
 use super::refusal::Refusal;
@@ -64,12 +66,14 @@ pub(super) async fn list(
     let ListContainers { account, query, negotiated } = command;
     let (info, page) = try_join!(store.account(&account), store.containers(&account, &query))?;
     let body = listing::containers(&account, &page.entries, negotiated.format);
-    Ok(answer::listing(render(&info, now), negotiated, body))
+    let view = View::of(store, &account);
+    Ok(answer::listing(render(&info, now, view), negotiated, body))
 }
 
 pub(super) async fn head(command: HeadAccount, store: &Guarded, now: Timestamp) -> Result<Response, Refusal> {
     let info = store.account(&command.account).await?;
-    Ok(answer::headers_alone(render(&info, now), command.negotiated))
+    let view = View::of(store, &command.account);
+    Ok(answer::headers_alone(render(&info, now, view), command.negotiated))
 }
 
 pub(super) async fn post(command: PostAccount, store: &Guarded) -> Result<Response, Refusal> {
@@ -78,7 +82,7 @@ pub(super) async fn post(command: PostAccount, store: &Guarded) -> Result<Respon
 }
 
 /// The headers of an account. One that nobody has written to yet was made just `now`, as in Swift.
-fn render(info: &AccountInfo, now: Timestamp) -> HeaderMap {
+fn render(info: &AccountInfo, now: Timestamp, view: View) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("x-timestamp", answer::timestamp(info.created.unwrap_or(now)));
     headers.insert("x-account-container-count", HeaderValue::from(info.containers));
@@ -89,13 +93,15 @@ fn render(info: &AccountInfo, now: Timestamp) -> HeaderMap {
     headers.insert("x-account-storage-policy-policy-0-object-count", HeaderValue::from(info.usage.objects));
     headers.insert("x-account-storage-policy-policy-0-bytes-used", HeaderValue::from(info.usage.bytes));
     headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
-    add_metadata(&mut headers, Owner::Account, &info.metadata);
+    add_metadata(&mut headers, Owner::Account, &info.metadata, view);
     headers
 }
 
 /// Adds the metadata of an account or a container, in which an item without a value is none.
-pub(super) fn add_metadata(headers: &mut HeaderMap, owner: Owner, metadata: &UserMetadata) {
-    for (name, value) in metadata.iter().filter(|(_, value)| !value.is_empty()) {
+/// The keys that sign links are for owners alone.
+pub(super) fn add_metadata(headers: &mut HeaderMap, owner: Owner, metadata: &UserMetadata, view: View) {
+    let is_shown = |name: &str| view == View::Owner || !LINK_KEYS.contains(&name);
+    for (name, value) in metadata.iter().filter(|(name, value)| !value.is_empty() && is_shown(name)) {
         add_item(headers, owner, name, value);
     }
 }
@@ -125,7 +131,8 @@ mod tests {
 
     #[test]
     fn counters_are_never_absent() {
-        let headers = render(&info(Some(Timestamp::from_micros(1_500_000))), Timestamp::from_micros(0));
+        let headers =
+            render(&info(Some(Timestamp::from_micros(1_500_000))), Timestamp::from_micros(0), View::Owner);
         assert_eq!(headers["x-account-container-count"], "1");
         assert_eq!(headers["x-account-object-count"], "2");
         assert_eq!(headers["x-account-bytes-used"], "3");
@@ -136,7 +143,7 @@ mod tests {
 
     #[test]
     fn an_account_that_nobody_wrote_to_was_made_just_now() {
-        let headers = render(&info(None), Timestamp::from_micros(7_000_000));
+        let headers = render(&info(None), Timestamp::from_micros(7_000_000), View::Owner);
         assert_eq!(headers["x-timestamp"], "0000000007.00000");
     }
 }

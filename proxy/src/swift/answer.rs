@@ -100,6 +100,18 @@ pub(super) fn timestamp(at: Timestamp) -> HeaderValue {
     header_value(&at.to_string())
 }
 
+/// `x-delete-at` as people write it: `X-Delete-At`.
+pub(super) fn titled(name: &str) -> String {
+    let mut first = true;
+    name.chars()
+        .map(|character| {
+            let shown = if first { character.to_ascii_uppercase() } else { character };
+            first = character == '-';
+            shown
+        })
+        .collect()
+}
+
 fn vary(headers: &mut HeaderMap, negotiated: Negotiated) {
     match negotiated.source {
         Source::Accept => {

@@ -12,6 +12,7 @@ use super::object::{self, DeleteObject, GetObject, HeadObject, PostObject, PutOb
 use super::path::Target;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::temp_url;
 use super::unoffered;
 
 /// One variant per operation, with every header and parameter typed.
@@ -40,6 +41,8 @@ impl Command {
     /// Reads the head of a request.
     pub fn parse(head: &Parts) -> Result<Self, Refusal> {
         let query = Query::parse(head.uri.query());
+        // Of a link that is all it says: Swift takes no other parameter along with it.
+        let query = if temp_url::is_link(&query) { Query::default() } else { query };
         let target = Target::parse(head.uri.path())?;
         unoffered::refuse(head, &query)?;
         match target {

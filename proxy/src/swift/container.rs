@@ -16,6 +16,7 @@ use super::capabilities::STORAGE_POLICY;
 use super::date;
 use super::format::{Negotiated, negotiate};
 use super::headers::{self, Owner};
+use super::identify::View;
 use super::listing;
 use super::query::Query;
 use super::refusal::Refusal;
@@ -65,12 +66,14 @@ pub(super) async fn list(command: ListObjects, store: &Guarded) -> Result<Respon
     let ListObjects { id, query, negotiated } = command;
     let (info, usage, page) = try_join!(store.container(&id), store.usage(&id), store.list(&id, &query))?;
     let body = listing::objects(&id.name, &page.entries, negotiated.format);
-    Ok(answer::listing(render(&info, usage), negotiated, body))
+    let view = View::of(store, &id.account);
+    Ok(answer::listing(render(&info, usage, view), negotiated, body))
 }
 
 pub(super) async fn head(command: HeadContainer, store: &Guarded) -> Result<Response, Refusal> {
     let (info, usage) = try_join!(store.container(&command.id), store.usage(&command.id))?;
-    Ok(answer::headers_alone(render(&info, usage), command.negotiated))
+    let view = View::of(store, &command.id.account);
+    Ok(answer::headers_alone(render(&info, usage, view), command.negotiated))
 }
 
 pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
@@ -101,7 +104,7 @@ pub(super) async fn delete(id: ContainerId, store: &Guarded) -> Result<Response,
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
 
-fn render(info: &ContainerInfo, usage: Usage) -> HeaderMap {
+fn render(info: &ContainerInfo, usage: Usage, view: View) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("x-container-object-count", HeaderValue::from(usage.objects));
     headers.insert("x-container-bytes-used", HeaderValue::from(usage.bytes));
@@ -109,7 +112,7 @@ fn render(info: &ContainerInfo, usage: Usage) -> HeaderMap {
     headers.insert("last-modified", answer::header_value(&date::last_modified(info.modified)));
     headers.insert("x-storage-policy", HeaderValue::from_static(STORAGE_POLICY));
     headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
-    add_metadata(&mut headers, Owner::Container, &info.metadata);
+    add_metadata(&mut headers, Owner::Container, &info.metadata, view);
     headers
 }
 
@@ -151,7 +154,7 @@ mod tests {
             settings: Settings::default(),
             versioning: Versioning::Off,
         };
-        let headers = render(&info, Usage::default());
+        let headers = render(&info, Usage::default(), View::Owner);
         assert_eq!(headers["x-container-object-count"], "0");
         assert_eq!(headers["x-container-bytes-used"], "0");
         assert_eq!(headers["x-timestamp"], "0000000001.50000");

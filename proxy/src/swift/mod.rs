@@ -16,13 +16,16 @@ mod date;
 mod declared;
 mod format;
 mod headers;
+mod identify;
 mod joined;
+mod link_keys;
 mod listing;
 mod login;
 mod object;
 mod path;
 mod query;
 mod refusal;
+mod temp_url;
 mod unoffered;
 
 use std::error::Error as _;
@@ -34,7 +37,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use martlet_auth::token::TokenKey;
 use martlet_auth::{Guarded, Identity, Users};
-use martlet_model::{AccountName, Clock, Error, Timestamp};
+use martlet_model::{AccountName, Clock, Error, Store};
 use percent_encoding::utf8_percent_encode;
 
 use crate::body::RequestBody;
@@ -43,7 +46,6 @@ use crate::request_id::RequestId;
 
 use command::Command;
 pub use login::Scheme;
-use path::Target;
 use refusal::{RETRY_AFTER_SECONDS, Realm, Refusal, Words};
 
 /// Swift's grammar, and what it takes to log in.
@@ -53,12 +55,26 @@ pub struct Swift {
     tokens: TokenKey,
     clock: Arc<dyn Clock>,
     scheme: Scheme,
+    /// For the keys of links alone, whose bearers are nobody before they have been looked up.
+    store: Arc<dyn Store>,
+}
+
+/// What Swift's dialect works with.
+#[derive(Debug)]
+pub struct Foundation {
+    pub store: Arc<dyn Store>,
+    pub users: Arc<dyn Users>,
+    pub clock: Arc<dyn Clock>,
+    /// The same at every proxy of a cluster.
+    pub tokens: TokenKey,
+    /// The one that clients reach this server by.
+    pub scheme: Scheme,
 }
 
 impl Swift {
-    /// `tokens` is the same at every proxy of a cluster; `scheme` is the one that clients reach this server by.
-    pub fn new(users: Arc<dyn Users>, tokens: TokenKey, clock: Arc<dyn Clock>, scheme: Scheme) -> Self {
-        Self { users, tokens, clock, scheme }
+    pub fn new(foundation: Foundation) -> Self {
+        let Foundation { store, users, clock, tokens, scheme } = foundation;
+        Self { users, tokens, clock, scheme, store }
     }
 }
 
@@ -76,7 +92,7 @@ impl Dialect for Swift {
         command: Command,
         body: RequestBody,
     ) -> Result<Identified<Command>, Refusal> {
-        Ok(Identified { identity: identity(&about.head, &self.tokens, self.clock.now())?, command, body })
+        Ok(Identified { identity: self.identified(about).await?, command, body })
     }
 
     async fn perform(
@@ -89,13 +105,13 @@ impl Dialect for Swift {
         let account = command.account().cloned();
         let outcome = self.carry_out(command, body, store, about).await;
         outcome
-            .map(|response| with_transaction(response, about.id))
+            .map(|response| with_transaction(temp_url::dressed(response, &about.head), about.id))
             .map_err(|refusal| challenged(refusal, store.identity(), account))
     }
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
         log(&refusal, about);
-        with_transaction(render(&refusal), about.id)
+        with_transaction(temp_url::dressed(render(&refusal), &about.head), about.id)
     }
 
     fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue) {
@@ -141,24 +157,10 @@ fn healthy() -> Response {
     answer::whole(StatusCode::OK, HeaderMap::new(), answer::PLAIN, "OK".to_owned())
 }
 
-/// Whose token the request carries. Where no token is asked for, none needs to be good.
-fn identity(head: &Parts, tokens: &TokenKey, now: Timestamp) -> Result<Identity, Refusal> {
-    let Some(token) = headers::either(&head.headers, "x-auth-token", "x-storage-token")? else {
-        return Ok(Identity::Anonymous);
-    };
-    if let Ok(user) = tokens.verify(token, now) {
-        return Ok(Identity::User(Arc::new(user)));
-    }
-    match Target::parse(head.uri.path())?.account() {
-        None => Ok(Identity::Anonymous),
-        Some(account) => Err(Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }),
-    }
-}
-
 /// Who is denied something and hasn't said who they are is asked to.
 fn challenged(refusal: Refusal, identity: &Identity, account: Option<AccountName>) -> Refusal {
     match (refusal, identity, account) {
-        (Refusal::Store(Error::Denied), Identity::Anonymous, Some(account)) => {
+        (Refusal::Store(Error::Denied), Identity::Anonymous | Identity::Bearer(_), Some(account)) => {
             Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }
         }
         (refusal, _, _) => refusal,
@@ -201,7 +203,7 @@ fn render(refusal: &Refusal) -> Response {
 fn refusal_headers(refusal: &Refusal) -> HeaderMap {
     let mut headers = HeaderMap::new();
     match refusal {
-        Refusal::Unauthorized { realm } => {
+        Refusal::Unauthorized { realm } | Refusal::LinkInvalid { realm } => {
             headers.insert(WWW_AUTHENTICATE, challenge(realm));
         }
         Refusal::WrongMethod { allowed } => {

@@ -29,6 +29,8 @@ pub enum Refusal {
     ImpossibleETag,
     /// The caller's credentials are wrong, or there are none.
     Unauthorized { realm: Realm },
+    /// The link by which the request comes isn't good for it.
+    LinkInvalid { realm: Realm },
     /// A condition of a reader doesn't hold of this object.
     Unmatched(Box<ObjectInfo>),
     /// The store refused.
@@ -80,6 +82,7 @@ impl Refusal {
             Self::TooLarge => (413, Words::Plain("Your request is too large.".into())),
             Self::ImpossibleETag => (422, Words::Page),
             Self::Unauthorized { .. } => (401, Words::Page),
+            Self::LinkInvalid { .. } => (401, Words::Html("401 Unauthorized: Temp URL invalid\n".into())),
             Self::Unmatched(_) => (412, Words::Page),
             Self::Store(error) => of_store(error),
         }

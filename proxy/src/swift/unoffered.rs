@@ -5,6 +5,7 @@
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 
+use super::answer;
 use super::query::Query;
 use super::refusal::Refusal;
 
@@ -33,12 +34,10 @@ const DEMANDS: &[&str] = &[
 const SETTINGS: &[&str] = &[
     "x-account-access-control",
     "x-account-meta-quota-",
-    "x-account-meta-temp-url-key",
     "x-account-meta-web-",
     "x-account-quota-",
     "x-container-meta-access-control-",
     "x-container-meta-quota-",
-    "x-container-meta-temp-url-key",
     "x-container-meta-web-",
     "x-container-read",
     "x-container-sharding",
@@ -58,10 +57,6 @@ const PARAMETERS: &[&str] = &[
     "reverse",
     "swiftinfo_expires",
     "swiftinfo_sig",
-    "temp_url_expires",
-    "temp_url_ip_range",
-    "temp_url_prefix",
-    "temp_url_sig",
     "version-id",
     "version_marker",
     "versions",
@@ -87,7 +82,7 @@ fn refuse_headers(headers: &HeaderMap) -> Result<(), Refusal> {
     for (name, value) in headers {
         let name = name.as_str();
         if begins(name, DEMANDS) || (begins(name, SETTINGS) && !value.is_empty()) {
-            return Err(Refusal::NotOffered(titled(name).into()));
+            return Err(Refusal::NotOffered(answer::titled(name).into()));
         }
     }
     Ok(())
@@ -113,18 +108,6 @@ fn refuse_form(head: &Parts) -> Result<(), Refusal> {
         return Err(Refusal::NotOffered("POST of multipart/form-data".into()));
     }
     Ok(())
-}
-
-/// `x-delete-at` as people write it: `X-Delete-At`.
-fn titled(name: &str) -> String {
-    let mut first = true;
-    name.chars()
-        .map(|character| {
-            let shown = if first { character.to_ascii_uppercase() } else { character };
-            first = character == '-';
-            shown
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -165,7 +148,6 @@ mod tests {
         check_header("X-Container-Read", Some("X-Container-Read"));
         check_header("X-Versions-Location", Some("X-Versions-Location"));
         check_header("X-Container-Meta-Quota-Bytes", Some("X-Container-Meta-Quota-Bytes"));
-        check_header("X-Account-Meta-Temp-URL-Key-2", Some("X-Account-Meta-Temp-Url-Key-2"));
         check_header("X-Symlink-Target-Account", Some("X-Symlink-Target-Account"));
         check_header("X-Container-Sync-To", Some("X-Container-Sync-To"));
         check_header("X-Account-Quota-Bytes", Some("X-Account-Quota-Bytes"));
@@ -191,7 +173,6 @@ mod tests {
     #[test]
     fn parameters_with_a_meaning_are_named() {
         check_query("bulk%2Ddelete", Some("bulk-delete"));
-        check_query("temp_url_sig=x&temp_url_expires=1", Some("temp_url_sig"));
         check_query("bulk-delete", Some("bulk-delete"));
         check_query("extract-archive=tar", Some("extract-archive"));
         check_query("versions", Some("versions"));

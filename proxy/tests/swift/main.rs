@@ -11,3 +11,4 @@ mod harness;
 mod listings;
 mod objects;
 mod ranges;
+mod temp_urls;
