@@ -43,6 +43,25 @@ pub fn attempt(server: &Server, line: &str) -> Output {
     command(server, name).args(words).output().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// Runs a command of the system with the server's environment and these variables in `folder`,
+/// and fails the test if it fails. `line` is split at spaces.
+pub fn run_line(server: &Server, folder: &Path, variables: &[(&str, &str)], line: &str) -> String {
+    // Installs what isn't there.
+    self::folder();
+    let mut words = line.split_whitespace();
+    let output = Command::new(words.next().expect("a line begins with a command"))
+        .args(words)
+        .env("HOME", folder)
+        .envs(&server.environment)
+        .envs(variables.iter().copied())
+        .current_dir(folder)
+        .output()
+        .unwrap_or_else(|error| panic!("{line}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{line}: {}\n{out}\n{err}", output.status);
+    out.into_owned()
+}
+
 /// The folder of the installed clients; installs them when they aren't there.
 fn folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

@@ -45,6 +45,20 @@ pub fn write_many(folder: &Path, count: usize) {
     }
 }
 
+/// Sets the time of every file below `folder` to a moment of the year 2020.
+pub fn touch_all(folder: &Path) {
+    let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    for entry in fs::read_dir(folder).expect("the folder can be listed").map_while(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() {
+            touch_all(&path);
+        } else {
+            let file = fs::File::options().append(true).open(&path).expect("the file can be opened");
+            file.set_modified(moment).expect("the time can be set");
+        }
+    }
+}
+
 /// A tree with the names that trip clients up.
 pub fn write_odd_tree(folder: &Path) {
     let names = [
