@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a server as a person would start it, and the clients that people have.
 //!
 //! - [`server`]: `martlet serve` as a process, killed and started again.
+//! - [`cluster`]: proxies and nodes as processes, killed, stopped and started again one by one.
 //! - [`client`]: `aws`, `s3cmd` and `swift`, with the environment that the server wrote for them.
 //! - [`swift`]: a small Swift client over HTTP, for loads that a Python process is too slow for.
 //! - [`raw`]: bytes over a socket, for requests that no client would send.
@@ -9,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a test's helper panics to fail the test")]
 
 pub mod client;
+pub mod cluster;
 pub mod files;
 pub mod raw;
 pub mod server;

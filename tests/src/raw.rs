@@ -25,6 +25,13 @@ pub fn send(server: &Server, request: &[u8]) -> Answer {
     read(&mut stream)
 }
 
+/// As [`send`], to an address.
+pub fn send_to(address: &str, request: &[u8]) -> Answer {
+    let mut stream = connect_to(address);
+    let _ = stream.write_all(request);
+    read(&mut stream)
+}
+
 /// Sends the bytes and hangs up without reading an answer.
 pub fn hang_up(server: &Server, request: &[u8]) {
     let mut stream = connect(server);
@@ -41,7 +48,11 @@ pub fn send_and_end(server: &Server, request: &[u8]) -> Answer {
 }
 
 fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(server.address()).expect("the server accepts");
+    connect_to(server.address())
+}
+
+fn connect_to(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server accepts");
     stream.set_read_timeout(Some(Duration::from_secs(ANSWER_SECONDS_MAX))).expect("a timeout can be set");
     stream
 }

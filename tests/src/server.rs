@@ -88,7 +88,7 @@ impl Drop for Server {
 }
 
 /// The binary beside the running test, which `cargo build` or a run of the whole workspace's tests has made.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
     let binary = profile.join("martlet");
@@ -96,7 +96,7 @@ fn binary() -> PathBuf {
     binary
 }
 
-fn read_greeting(child: &mut Child) -> String {
+pub(crate) fn read_greeting(child: &mut Child) -> String {
     let stdout = child.stdout.take().expect("stdout is piped");
     let (send, receive) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
@@ -119,7 +119,7 @@ fn read_greeting(child: &mut Child) -> String {
     greeting
 }
 
-fn read_environment(path: &Path) -> BTreeMap<String, String> {
+pub(crate) fn read_environment(path: &Path) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).expect("the server writes credentials.env");
     text.lines()
         .filter(|line| !line.starts_with('#'))

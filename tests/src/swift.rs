@@ -26,14 +26,19 @@ pub enum Reply {
 
 impl Session {
     pub fn open(server: &Server) -> Self {
+        Self::log_in(server.variable("ST_AUTH"), server.variable("ST_USER"), server.variable("ST_KEY"))
+    }
+
+    /// A session of this user, from the server at `auth_url`.
+    pub fn log_in(auth_url: &str, user: &str, key: &str) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(REQUEST_SECONDS_MAX)));
         let agent: Agent = config.build().into();
         let answer = agent
-            .get(server.variable("ST_AUTH"))
-            .header("X-Auth-User", server.variable("ST_USER"))
-            .header("X-Auth-Key", server.variable("ST_KEY"))
+            .get(auth_url)
+            .header("X-Auth-User", user)
+            .header("X-Auth-Key", key)
             .call()
             .expect("the server gives a token");
         let header =
@@ -41,6 +46,13 @@ impl Session {
         let token = header("x-auth-token").expect("the answer has a token");
         let url = header("x-storage-url").expect("the answer has a storage URL");
         Self { agent, url, token }
+    }
+
+    /// The same session through another endpoint, which has to believe the token.
+    #[must_use]
+    pub fn through(&self, endpoint: &str) -> Self {
+        let path = self.url.splitn(4, '/').nth(3).expect("a storage URL has a path");
+        Self { url: format!("{endpoint}/{path}"), ..self.clone() }
     }
 
     pub fn token(&self) -> &str {

@@ -1,0 +1,20 @@
+//! Proxies and nodes as processes of their own, and what clients see of it when some of them fail.
+//!
+//! One binary, so that it links once.
+
+#[cfg(test)]
+mod both_proxies;
+#[cfg(test)]
+mod init;
+#[cfg(test)]
+mod join;
+#[cfg(test)]
+mod killed_proxies;
+#[cfg(test)]
+mod lost_nodes;
+#[cfg(test)]
+mod s3;
+#[cfg(test)]
+mod starting;
+#[cfg(test)]
+mod work;
