@@ -57,6 +57,14 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// What isn't the client's business is logged here, once, with the request's id.
     fn refuse(&self, refusal: Self::Refusal, about: &About) -> Response;
 
+    /// The last touch on every answer, good or bad: what browsers are told about pages of other origins.
+    fn finish(
+        &self,
+        response: Response,
+        store: &Arc<dyn Store>,
+        about: &About,
+    ) -> impl Future<Output = Response> + Send;
+
     /// The header under which every answer tells the request's id.
     fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue);
 }
@@ -97,9 +105,10 @@ pub(crate) fn serve<D: Dialect>(
     presence: Presence,
 ) -> Answering {
     Detachable::new(async move {
-        let attempt = AssertUnwindSafe(attempt(&*dialect, store, body, &about)).catch_unwind().await;
+        let attempt = AssertUnwindSafe(attempt(&*dialect, store.clone(), body, &about)).catch_unwind().await;
         let outcome = attempt.unwrap_or_else(|panic| Err(Error::Internal(told(&*panic).into()).into()));
-        let mut response = outcome.unwrap_or_else(|refusal| dialect.refuse(refusal, &about));
+        let response = outcome.unwrap_or_else(|refusal| dialect.refuse(refusal, &about));
+        let mut response = dialect.finish(response, &store, &about).await;
         let (name, value) = dialect.id_header(about.id);
         response.headers_mut().insert(name, value);
         drop(presence);

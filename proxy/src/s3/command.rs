@@ -3,14 +3,16 @@
 //! Sub-resources, parameters and `x-amz-*` headers are taken one by one by the operation that knows them.
 //! Whatever is left makes the request another one than we could carry out, and is refused with 501.
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use martlet_auth::Target;
 use martlet_model::{ByteRange, Conditions, ContainerName, ObjectKey, ObjectMetadata, PartNumber, UploadId};
 
 use super::checksum::Algorithm;
 use super::conditions::IfRange;
+use super::configuration::Configuration;
 use super::copy::{CopyObject, SOURCE, Source};
+use super::cors::{CorsRefusal, Preflight};
 use super::headers::{Headers, Integrity};
 use super::listing::{ListObjects, ListUploads};
 use super::object::Overrides;
@@ -39,6 +41,8 @@ pub(super) enum Operation {
     HeadBucket,
     DeleteBucket,
     GetBucketLocation,
+    Configure(Configuration),
+    Preflight(Preflight),
     ListObjects(ListObjects),
     ListMultipartUploads(ListUploads),
     DeleteObjects(Integrity),
@@ -76,7 +80,11 @@ impl Command {
         let target = Target::parse(&head.uri)?;
         let mut query = Query::new(target.query);
         let mut headers = Headers::new(&head.headers);
-        let (bucket, operation) = match Resource::parse(&target.path, host_bucket)? {
+        let resource = Resource::parse(&target.path, host_bucket)?;
+        if head.method == Method::OPTIONS {
+            return Self::preflight(resource, &head.headers);
+        }
+        let (bucket, operation) = match resource {
             Resource::Account => (None, on_account(&head.method, &mut query)?),
             Resource::Bucket(bucket) => (Some(bucket), on_bucket(&head.method, &mut query, &mut headers)?),
             Resource::Object(bucket, key) => {
@@ -86,6 +94,17 @@ impl Command {
         query.check_nothing_left()?;
         headers.check_nothing_left()?;
         Ok(Self { bucket, operation })
+    }
+
+    /// Whatever the query says is about the request that is asked for, and may well be signed for that one.
+    fn preflight(resource: Resource, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let operation = Operation::Preflight(Preflight::parse(headers)?);
+        match resource {
+            Resource::Account => Err(CorsRefusal::Disabled.into()),
+            Resource::Bucket(bucket) | Resource::Object(bucket, _) => {
+                Ok(Self { bucket: Some(bucket), operation })
+            }
+        }
     }
 }
 
@@ -108,6 +127,9 @@ fn on_bucket(
     query: &mut Query<'_>,
     headers: &mut Headers<'_>,
 ) -> Result<Operation, Refusal> {
+    if let Some(configuration) = Configuration::parse(method, query, headers)? {
+        return Ok(Operation::Configure(configuration));
+    }
     match *method {
         Method::GET if query.take_flag("location")? => Ok(Operation::GetBucketLocation),
         Method::GET if query.take_flag("uploads")? => {

@@ -10,7 +10,10 @@ mod checksum;
 mod chunked;
 pub mod command;
 mod conditions;
+mod configuration;
+mod controls;
 mod copy;
+mod cors;
 mod delete_many;
 mod headers;
 pub mod host;
@@ -20,6 +23,7 @@ mod object;
 mod query;
 pub mod refusal;
 mod resource;
+mod unset;
 mod upload;
 mod xml;
 
@@ -27,11 +31,12 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use martlet_auth::sigv4::SigningKeys;
-use martlet_auth::{Guarded, Users};
+use martlet_auth::{Guarded, Identity, Users};
 use martlet_model::{
-    Clock, ContainerId, ContainerName, ContainerStore as _, Error, Noun, ObjectId, ObjectKey,
+    AccountName, Clock, ContainerId, ContainerName, ContainerStore as _, Error, Noun, ObjectId, ObjectKey,
+    Store,
 };
 
 use crate::body::RequestBody;
@@ -77,6 +82,10 @@ impl Dialect for S3 {
         command: Command,
         body: RequestBody,
     ) -> Result<Identified<Command>, Refusal> {
+        if about.head.method == Method::OPTIONS {
+            // A browser asks before it sends anything that proves who its user is.
+            return Ok(Identified { identity: Identity::Anonymous, command, body });
+        }
         let (identity, body) = self.identified(&about.head, body).await?;
         Ok(Identified { identity, command, body })
     }
@@ -90,7 +99,11 @@ impl Dialect for S3 {
     ) -> Result<Response, Refusal> {
         let Command { bucket, operation } = command;
         let Some(bucket) = bucket else { return self.on_account(operation, store).await };
-        let container = container_of(&bucket, store).await?;
+        let container = match (&operation, store.identity().account()) {
+            (Operation::CreateBucket, Some(own)) => in_account(own, &bucket),
+            (Operation::CreateBucket, None) => return Err(Error::Denied.into()),
+            _ => container_of(&bucket, store).await?,
+        };
         let scene = Scene { store, container: &container, region: &self.region, about };
         match scene.act(operation, body).await {
             Err(Refusal::Store(Error::NotFound(Noun::Container))) => Err(absent(&container, store).await),
@@ -100,6 +113,10 @@ impl Dialect for S3 {
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
         refusal.into_response(about)
+    }
+
+    async fn finish(&self, response: Response, store: &Arc<dyn Store>, about: &About) -> Response {
+        cors::told(response, store, &about.head, self.virtual_hosts.bucket_of(&about.head)).await
     }
 
     fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue) {
@@ -124,6 +141,8 @@ impl Scene<'_> {
             Operation::HeadBucket => self.head_bucket().await,
             Operation::DeleteBucket => self.delete_bucket().await,
             Operation::GetBucketLocation => self.bucket_location().await,
+            Operation::Configure(configuration) => self.configure(configuration, body).await,
+            Operation::Preflight(asked) => self.preflight(&asked).await,
             Operation::ListObjects(list) => self.list_objects(&list).await,
             Operation::ListMultipartUploads(list) => self.list_uploads(&list).await,
             Operation::DeleteObjects(integrity) => self.delete_objects(integrity, body).await,
@@ -154,13 +173,24 @@ impl Scene<'_> {
     }
 }
 
-/// Where a bucket is looked for: in the caller's own account, or, for nobody's request, in the directory.
+/// Where a bucket is looked for: in the caller's own account, and then in the directory of all.
 async fn container_of(bucket: &ContainerName, store: &Guarded) -> Result<ContainerId, Refusal> {
-    let account = match store.identity().account() {
-        Some(account) => account.clone(),
-        None => store.bucket_owner(bucket).await?.ok_or(Error::NotFound(Noun::Container))?,
-    };
-    Ok(ContainerId { account, name: bucket.clone() })
+    let own = store.identity().account().map(|account| in_account(account, bucket));
+    if let Some(own) = &own {
+        match store.unguarded().recent_container(own).await {
+            Ok(_) => return Ok(own.clone()),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match store.bucket_owner(bucket).await? {
+        Some(account) => Ok(in_account(&account, bucket)),
+        None => own.ok_or(Error::NotFound(Noun::Container).into()),
+    }
+}
+
+fn in_account(account: &AccountName, bucket: &ContainerName) -> ContainerId {
+    ContainerId { account: account.clone(), name: bucket.clone() }
 }
 
 /// Why a bucket isn't in the caller's account: it doesn't exist, or it is another's.

@@ -5,11 +5,13 @@ use axum::response::Response;
 use http::header::{CONNECTION, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use martlet_auth::TargetError;
+use martlet_auth::policy::MalformedPolicy;
 use martlet_auth::sigv2::SigV2Error;
 use martlet_auth::sigv4::SigV4Error;
 use martlet_model::{BodyError, Error, NameError, Noun, UploadError};
 
 use super::answer;
+use super::cors::CorsRefusal;
 use super::xml::Writer;
 use crate::dialect::About;
 
@@ -41,6 +43,12 @@ pub enum Refusal {
     InvalidDigest,
     LocationConstraint,
     BucketAlreadyOwnedByYou,
+    /// A document that a bucket doesn't have, by AWS's code for that.
+    NotConfigured(&'static str),
+    Policy(MalformedPolicy),
+    Cors(CorsRefusal),
+    /// Ownership that leaves no room for ACLs, beside an ACL that grants something.
+    AclBesideOwnership,
 }
 
 /// The words of an answer: a status, AWS's code, and a sentence.
@@ -137,6 +145,15 @@ impl Refusal {
             Self::BucketAlreadyOwnedByYou => {
                 words(StatusCode::CONFLICT, "BucketAlreadyOwnedByYou", "the bucket is yours already")
             }
+            Self::NotConfigured(code) => {
+                words(StatusCode::NOT_FOUND, code, "the bucket has no such configuration")
+            }
+            Self::Policy(error) => bad("MalformedPolicy", &error.to_string()),
+            Self::Cors(refusal) => cors_words(refusal),
+            Self::AclBesideOwnership => bad(
+                "InvalidBucketAclWithObjectOwnership",
+                "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+            ),
         }
     }
 }
@@ -256,6 +273,14 @@ fn signature_v2_words(error: SigV2Error) -> Words {
     Words { status, code, message: error.to_string() }
 }
 
+fn cors_words(refusal: &CorsRefusal) -> Words {
+    let (status, code) = match refusal {
+        CorsRefusal::NoOrigin | CorsRefusal::BadMethod(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+        CorsRefusal::Disabled | CorsRefusal::NotAllowed => (StatusCode::FORBIDDEN, "AccessForbidden"),
+    };
+    Words { status, code, message: refusal.to_string() }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Store(error)
@@ -277,6 +302,18 @@ impl From<NameError> for Refusal {
 impl From<SigV4Error> for Refusal {
     fn from(error: SigV4Error) -> Self {
         Self::Signature(error)
+    }
+}
+
+impl From<MalformedPolicy> for Refusal {
+    fn from(error: MalformedPolicy) -> Self {
+        Self::Policy(error)
+    }
+}
+
+impl From<CorsRefusal> for Refusal {
+    fn from(refusal: CorsRefusal) -> Self {
+        Self::Cors(refusal)
     }
 }
 

@@ -114,6 +114,10 @@ impl Dialect for Swift {
         with_transaction(temp_url::dressed(render(&refusal), &about.head), about.id)
     }
 
+    async fn finish(&self, response: Response, _: &Arc<dyn Store>, _: &About) -> Response {
+        response
+    }
+
     fn id_header(&self, id: RequestId) -> (HeaderName, HeaderValue) {
         (HeaderName::from_static("x-openstack-request-id"), transaction(id))
     }
