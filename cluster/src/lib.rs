@@ -6,6 +6,7 @@
 //! - `blob`: bytes on their way in, out, and from one replica to another.
 //! - `list`: a table's rows merged from many devices; `counters`: how many there are.
 //! - `containers`, `objects`, `uploads`: the three traits; `container` and `upload` hold their longer stories.
+//! - `repair`: what a replica missed or lost is found and brought level.
 //! - [`workers`]: what is done when nobody waits for it.
 //! - `record`: rows as bytes. `fanout`, `device`, `background`: asking many.
 //!
@@ -25,6 +26,7 @@ mod objects;
 mod options;
 mod random;
 mod record;
+mod repair;
 mod row;
 #[cfg(test)]
 mod testing;

@@ -8,11 +8,13 @@ mod dropped;
 mod garbage;
 mod orphans;
 mod references;
+mod repair;
 mod tombstones;
 
 pub use dropped::clear_dropped;
 pub use garbage::collect_garbage;
 pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
+pub use repair::{RepairRound, repair};
 pub use tombstones::remove_tombstones;
 
 use martlet_model::Error;

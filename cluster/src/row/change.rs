@@ -10,6 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobRef, CarriedBody, Prepare, Promise, ReplicaError, RowState, RowValue};
 use martlet_register::{Asked, Ballot, Decision, Outcome, Proposer, ReplicaSet, Reply, Step};
+use martlet_ring::DeviceId;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::accept::Proposal;
@@ -31,9 +32,30 @@ pub(crate) async fn change<T: Send>(
     shared: &Arc<Shared>,
     access: &Access,
     body: Option<CarriedBody>,
+    decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
+) -> Result<T> {
+    drive(Rounds::new(shared, access, body), access, decide).await
+}
+
+/// The same, and `holder` is among the first who are asked: what it has accepted is seen if it answers.
+pub(crate) async fn change_asking<T: Send>(
+    shared: &Arc<Shared>,
+    access: &Access,
+    holder: DeviceId,
+    decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
+) -> Result<T> {
+    let mut rounds = Rounds::new(shared, access, None);
+    let Replicas { devices, order } = &mut rounds.replicas;
+    order.sort_by_key(|&index| devices[index].id != holder);
+    drive(rounds, access, decide).await
+}
+
+async fn drive<T: Send>(
+    mut rounds: Rounds<'_>,
+    access: &Access,
     mut decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
 ) -> Result<T> {
-    let mut rounds = Rounds::new(shared, access, body);
+    let shared = rounds.shared;
     rounds.take_turn().await?;
     let mut ledger = Ledger { candidates: Vec::new(), left: None };
     let (mut proposer, mut step) = Proposer::start(shared.quorum(), shared.next_ballot(Ballot::ZERO));
@@ -312,6 +334,7 @@ impl<'a> Rounds<'a> {
             Answer::Accept { from, ballot, outcome } => {
                 self.accepts_pending -= 1;
                 self.replicas.devices[from].note(&outcome);
+                learn(self.shared, &outcome);
                 if ballot == proposer.ballot() {
                     self.trouble.note(from, &outcome);
                 }
@@ -380,6 +403,7 @@ impl<'a> Rounds<'a> {
             if let Answer::Accept { from, outcome, .. } = answer {
                 self.accepts_pending -= 1;
                 self.replicas.devices[from].note(&outcome);
+                learn(self.shared, &outcome);
                 self.trouble.note(from, &outcome);
             }
         }
@@ -412,6 +436,7 @@ async fn follow(
         while let Some(answer) = calls.next().await {
             if let Answer::Accept { from, outcome, .. } = answer {
                 devices[from].note(&outcome);
+                learn(shared, &outcome);
                 is_sealed |= outcome == Err(ReplicaError::Sealed);
             }
         }
@@ -419,6 +444,14 @@ async fn follow(
     // Who is slower than this is brought up to date by repair.
     drop(timeout(shared.options.copy_deadline, answers).await);
     is_sealed
+}
+
+/// Later ballots are above what one replica refused with, even if a majority had no objections:
+/// else a replica whose floor is ahead of this proxy's clock would miss one write after the other.
+fn learn(shared: &Shared, outcome: &Answered<()>) {
+    if let Err(ReplicaError::Refused { seen }) = outcome {
+        shared.next_ballot(*seen);
+    }
 }
 
 impl Trouble {

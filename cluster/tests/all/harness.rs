@@ -48,6 +48,14 @@ impl Cluster {
         Self { store, replicas, clock, ring, options }
     }
 
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    pub(crate) fn device_ids(&self) -> impl Iterator<Item = DeviceId> + use<> {
+        (0..u32::try_from(self.replicas.len()).unwrap()).map(DeviceId)
+    }
+
     /// Another proxy of the same cluster.
     pub(crate) fn another_proxy(&self, seed: u64) -> ClusterStore {
         proxy(&self.ring, &self.replicas, &self.clock, self.options, seed)

@@ -11,4 +11,6 @@ mod harness;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod workers;

@@ -1,0 +1,300 @@
+//! What repair brings level, and what it must not change.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use martlet_cluster::ClusterStore;
+use martlet_cluster::workers::{RepairRound, remove_tombstones, repair};
+use martlet_model::{ContainerId, Error, Noun, ObjectMetadata, ObjectStore};
+use martlet_protocol::{Accept, Replica, RowKey, RowValue, TableId, TableKind, Weight};
+use martlet_register::{Ballot, ProposerId, State};
+use martlet_ring::{DeviceId, Partition};
+use martlet_testkit::conformance::steps::{
+    assert_missing, create, delete, get, keys, noise, object, put, read, unconditional,
+};
+use martlet_testkit::{Faults, Reach, Seeded};
+use tokio::time::sleep;
+
+use crate::conformance::{IMPATIENT, seeds, trouble};
+use crate::harness::{Cluster, SMALL, Shape, placement};
+
+/// More devices than replicas, so that partitions have different homes.
+const WIDE: Shape = Shape { devices: 5, partition_bits: 4 };
+
+/// One pass for every device; the sum of what was done.
+pub(crate) async fn pass(cluster: &Cluster) -> RepairRound {
+    let mut sum = RepairRound::default();
+    for device in cluster.device_ids() {
+        let round = repair(&cluster.store, device).await.unwrap();
+        sum = RepairRound {
+            partitions: sum.partitions + round.partitions,
+            partitions_unknown: sum.partitions_unknown + round.partitions_unknown,
+            partitions_different: sum.partitions_different + round.partitions_different,
+            rows_leveled: sum.rows_leveled + round.rows_leveled,
+            rows_undecided: sum.rows_undecided + round.rows_undecided,
+        };
+    }
+    cluster.store.idle().await;
+    sum
+}
+
+/// Passes until nothing is left to do; panics if that takes too many.
+pub(crate) async fn level(cluster: &Cluster) {
+    cluster.store.idle().await;
+    for _ in 0..5 {
+        if pass(cluster).await.is_level() {
+            assert_eq!(differing(cluster).await, [], "a level cluster has equal digests");
+            return;
+        }
+    }
+    panic!("the replicas don't come level: {:?}", pass(cluster).await);
+}
+
+/// The partitions on whose digests the replicas differ.
+async fn differing(cluster: &Cluster) -> Vec<Partition> {
+    let mut differing = Vec::new();
+    for partition in cluster.ring().partitions() {
+        let mut digests = Vec::new();
+        for device in cluster.ring().devices_of(partition) {
+            let replica = &cluster.replicas[usize::try_from(device.0).unwrap()];
+            digests.push(replica.digests(vec![partition]).await.unwrap());
+        }
+        if digests.iter().any(|digest| *digest != digests[0]) {
+            differing.push(partition);
+        }
+    }
+    differing
+}
+
+/// Everything that a reader sees of a container.
+async fn seen(store: &ClusterStore, id: &ContainerId) -> BTreeMap<Bytes, Bytes> {
+    let mut seen = BTreeMap::new();
+    for key in keys(store, id).await {
+        let body = get(store, &object(id, &key)).await;
+        seen.insert(key, body);
+    }
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_everybody_holds_the_same_nothing_is_done() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "healthy").await;
+    for number in 0..50 {
+        put(&cluster.store, &object(&id, number.to_string()), "x").await;
+    }
+    cluster.store.idle().await;
+    let round = pass(&cluster).await;
+    assert_eq!(round, RepairRound { partitions: 16, ..RepairRound::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_away_gets_what_it_missed() {
+    for shape in [SMALL, WIDE] {
+        let cluster = Cluster::new(shape);
+        let id = create(&cluster.store, "away").await;
+        for number in 0..30 {
+            put(&cluster.store, &object(&id, number.to_string()), noise(number, 3000)).await;
+        }
+        cluster.store.idle().await;
+        cluster.replicas[2].set_faults(Faults::reaching(Reach::Down));
+        for number in 0..10 {
+            put(&cluster.store, &object(&id, number.to_string()), noise(100 + number, 2_000_000)).await;
+        }
+        for number in 10..20 {
+            delete(&cluster.store, &object(&id, number.to_string())).await;
+        }
+        put(&cluster.store, &object(&id, "new"), "new").await;
+        cluster.store.idle().await;
+        assert!(pass(&cluster).await.partitions_unknown > 0, "it is still away");
+        cluster.replicas[2].set_faults(Faults::NONE);
+        let before = seen(&cluster.another_proxy(2), &id).await;
+        assert_ne!(differing(&cluster).await, []);
+        let round = pass(&cluster).await;
+        assert!(round.rows_leveled > 0, "{round:?}");
+        level(&cluster).await;
+        assert_eq!(seen(&cluster.another_proxy(3), &id).await, before);
+        // It can stand in for those that had everything.
+        for down in [0, 1] {
+            cluster.replicas[down].set_faults(Faults::reaching(Reach::Down));
+            assert_eq!(seen(&cluster.another_proxy(4 + down as u64), &id).await, before);
+            cluster.replicas[down].set_faults(Faults::NONE);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_one_replica_missed_reaches_it_and_is_then_forgotten_by_all() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "deleted").await;
+    put(&cluster.store, &object(&id, "key"), "x").await;
+    cluster.store.idle().await;
+    cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+    delete(&cluster.store, &object(&id, "key")).await;
+    cluster.store.idle().await;
+    cluster.replicas[1].set_faults(Faults::NONE);
+    level(&cluster).await;
+    for device in cluster.device_ids() {
+        remove_tombstones(&cluster.store, device, 1000).await.unwrap();
+    }
+    level(&cluster).await;
+    for replica in &cluster.replicas {
+        assert_eq!(replica.tombstones(10).await, Ok(Vec::new()));
+    }
+    assert_missing(read(&cluster.store, &object(&id, "key"), None).await, Noun::Object);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_that_one_replica_did_not_forget_is_forgotten_in_the_end() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "half-forgotten").await;
+    put(&cluster.store, &object(&id, "key"), "x").await;
+    delete(&cluster.store, &object(&id, "key")).await;
+    cluster.store.idle().await;
+    let [tombstone] = &cluster.replicas[0].tombstones(10).await.unwrap()[..] else { panic!("one deletion") };
+    for replica in &cluster.replicas[..2] {
+        replica.forget(vec![tombstone.clone()]).await.unwrap();
+    }
+    for _ in 0..3 {
+        pass(&cluster).await;
+        for device in cluster.device_ids() {
+            remove_tombstones(&cluster.store, device, 1000).await.unwrap();
+        }
+    }
+    level(&cluster).await;
+    assert_eq!(cluster.replicas[2].tombstones(10).await, Ok(Vec::new()));
+}
+
+/// A write that got no further than one replica is taken up: nobody was told that it failed.
+#[tokio::test(start_paused = true)]
+async fn what_only_one_replica_has_is_not_thrown_away() {
+    let cluster = Cluster::new(SMALL);
+    let table = TableId::new(TableKind::Objects, [9; 15]);
+    let row = RowKey { table, key: "lonely".into() }.address(&placement());
+    let ballot = Ballot { time: 1, proposer: ProposerId(99) };
+    let value = RowValue::Live {
+        entry: "entry".into(),
+        record: Bytes::new(),
+        weight: Weight { objects: 1, bytes: 0 },
+        blobs: Vec::new(),
+    };
+    let state = State::first(ballot, Ballot::ZERO, value);
+    let accept = Accept { row, ballot, state, body: None, garbage: Vec::new(), seal: None };
+    cluster.replicas[2].accept(accept).await.unwrap();
+    level(&cluster).await;
+    let rows: Vec<usize> = cluster.replicas.iter().map(martlet_testkit::MemoryReplica::row_count).collect();
+    assert_eq!(rows, [1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_passes_at_once_do_no_harm() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "twice").await;
+    cluster.replicas[0].set_faults(Faults::reaching(Reach::Down));
+    for number in 0..40 {
+        put(&cluster.store, &object(&id, number.to_string()), noise(number, 100)).await;
+    }
+    cluster.store.idle().await;
+    cluster.replicas[0].set_faults(Faults::NONE);
+    let before = seen(&cluster.store, &id).await;
+    let other = cluster.another_proxy(7);
+    let at_once = async {
+        for device in cluster.device_ids() {
+            repair(&other, device).await.unwrap();
+        }
+    };
+    tokio::join!(pass(&cluster), at_once);
+    other.idle().await;
+    level(&cluster).await;
+    assert_eq!(seen(&cluster.store, &id).await, before);
+}
+
+/// What writers did while replicas were in trouble: some of it may have come through, and nobody knows.
+async fn write_under_trouble(cluster: &Cluster, id: &ContainerId, seed: u64) {
+    let troubles = tokio::spawn(trouble(cluster.replicas.clone(), seed));
+    let mut random = Seeded::new(seed);
+    for number in 0..80 {
+        let key = object(id, random.below(12).to_string());
+        sleep(Duration::from_millis(random.below(20) as u64)).await;
+        let outcome = match random.below(4) {
+            0 => cluster.store.delete(&key, None, &unconditional()).await.map(drop),
+            1 => {
+                cluster.store.set_metadata(&key, ObjectMetadata::default(), &unconditional()).await.map(drop)
+            }
+            _ => {
+                let body = noise(number, random.below(3000));
+                let new = martlet_testkit::conformance::steps::new_object(body, unconditional());
+                cluster.store.put(&key, new).await.map(drop)
+            }
+        };
+        match outcome {
+            Ok(())
+            | Err(Error::NotFound(_) | Error::Unavailable(_) | Error::OutcomeUnknown | Error::OutOfSpace) => {
+            }
+            Err(other) => panic!("seed {seed}: {other:?}"),
+        }
+    }
+    troubles.abort();
+    cluster.replicas.iter().for_each(|replica| replica.set_faults(Faults::NONE));
+    cluster.store.idle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happened_the_replicas_come_level_and_readers_see_no_change() {
+    for seed in seeds() {
+        eprintln!("seed {seed}");
+        for shape in [SMALL, WIDE] {
+            let cluster = Cluster::with_options(shape, IMPATIENT);
+            let id = create(&cluster.store, "troubled").await;
+            write_under_trouble(&cluster, &id, seed).await;
+            // Reading settles what was under way; from here on nobody may see anything else.
+            let before = seen(&cluster.store, &id).await;
+            level(&cluster).await;
+            assert_eq!(seen(&cluster.another_proxy(seed + 5), &id).await, before, "seed {seed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn repair_among_writers_loses_none_of_their_writes() {
+    for seed in seeds() {
+        eprintln!("seed {seed}");
+        let cluster = Cluster::with_options(SMALL, IMPATIENT);
+        let id = create(&cluster.store, "writers").await;
+        let troubles = tokio::spawn(trouble(vec![cluster.replicas[1].clone()], seed));
+        let store = cluster.another_proxy(seed + 9);
+        let repairing = tokio::spawn({
+            let ids: Vec<DeviceId> = cluster.device_ids().collect();
+            async move {
+                loop {
+                    for &device in &ids {
+                        repair(&store, device).await.unwrap();
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                }
+            }
+        });
+        let mut expected = BTreeMap::new();
+        for number in 0..200_u32 {
+            let key = Bytes::from((number % 7).to_string());
+            sleep(Duration::from_millis(5)).await;
+            let new = martlet_testkit::conformance::steps::new_object(number.to_string(), unconditional());
+            match cluster.store.put(&object(&id, &key), new).await {
+                Ok(_) => drop(expected.insert(key, Bytes::from(number.to_string()))),
+                // It may be there or not: the next one makes it certain.
+                Err(Error::Unavailable(_) | Error::OutcomeUnknown) => {
+                    let settled = get(&cluster.store, &object(&id, &key)).await;
+                    expected.insert(key, settled);
+                }
+                Err(other) => panic!("seed {seed}: {other:?}"),
+            }
+        }
+        repairing.abort();
+        troubles.abort();
+        cluster.replicas[1].set_faults(Faults::NONE);
+        assert_eq!(seen(&cluster.store, &id).await, expected, "seed {seed}");
+        level(&cluster).await;
+        assert_eq!(seen(&cluster.another_proxy(seed + 20), &id).await, expected, "seed {seed}");
+    }
+}
