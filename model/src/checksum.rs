@@ -98,7 +98,9 @@ pub fn joined(plan: ChecksumPlan, parts: &[(u64, Option<&StoredChecksum>)]) -> O
     let value = match plan.kind {
         ChecksumKind::Composite => {
             let mut hasher = ChecksumHasher::new(plan.algorithm);
-            values.iter().for_each(|(_, value)| hasher.update(value));
+            for (_, value) in &values {
+                hasher.update(value);
+            }
             hasher.finish().value
         }
         ChecksumKind::FullObject => {
