@@ -42,12 +42,16 @@ pub fn decide(action: Action, request: &Request<'_>, grants: &ContainerGrants) -
         _ if standing == Standing::Owner => true,
         Identity::Bearer(bearer) => bearer_may(bearer, action, request.resource),
         Identity::User(_) | Identity::Anonymous => {
-            verdict == Verdict::Allowed
-                || grants.acl_opens(action, request)
-                || grants.swift_opens(action, request)
+            verdict == Verdict::Allowed || opens(grants, action, request)
         }
     };
     if may { Ok(()) } else { Err(Denied) }
+}
+
+/// Whether an ACL does; none of a container's says anything of the account.
+fn opens(grants: &ContainerGrants, action: Action, request: &Request<'_>) -> bool {
+    request.resource.container().is_some()
+        && (grants.acl_opens(action, request) || grants.swift_opens(action, request))
 }
 
 /// What somebody is to an account, whatever it grants.

@@ -99,3 +99,51 @@ fn is_absence(error: &Error) -> bool {
         Error::NotFound(Noun::Object | Noun::Version) | Error::DeleteMarker { .. } | Error::NothingToMatch
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use martlet_model::{
+        AccountName, ContainerId, ContainerName, Content, Md5, ObjectInfo, ObjectKey, ObjectMetadata, Tags,
+        Timestamp,
+    };
+    use martlet_testkit::{MemoryStore, SimulatedClock};
+
+    use super::*;
+    use crate::identity::{CanonicalId, Identity};
+    use crate::request::RequestContext;
+    use crate::s3_acl::{Acl, CannedAcl};
+
+    #[test]
+    fn an_object_that_was_replaced_by_a_private_one_after_the_look_at_its_acl_is_not_read() {
+        let context = RequestContext::bare(Timestamp::from_micros(0));
+        let store = MemoryStore::new(Arc::new(SimulatedClock::default()));
+        let guarded = Guarded::new(Arc::new(store), Identity::Anonymous, context);
+        let account = AccountName::parse(b"AUTH_own").unwrap();
+        let container = ContainerId { account, name: ContainerName::parse(b"box").unwrap() };
+        let id = ObjectId { container, key: ObjectKey::parse("key").unwrap() };
+        let owner = CanonicalId::new("own:tester");
+        let read = |acl: &Acl| {
+            let annotations = Annotations { acl: Some(acl.encode()), tags: Tags::default() };
+            let nothing = Content::joined(&[(0, Md5([0; 16]))]);
+            let info = ObjectInfo::new(nothing, ObjectMetadata::default(), Timestamp::from_micros(0));
+            let info = ObjectInfo { annotations, ..info };
+            let permit = || Permit::OfObject {
+                action: Action::GetObject,
+                version: None,
+                grants: ContainerGrants::default(),
+            };
+            let unmodified = Err(Error::NotModified(Box::new(info.clone())));
+            [
+                permit().read(&guarded, &id, Ok(info), |info| &info.annotations),
+                permit().read(&guarded, &id, unmodified, |info| &info.annotations),
+            ]
+        };
+        let [found, unmodified] = read(&CannedAcl::PublicRead.acl(&owner, &owner));
+        assert!(found.is_ok() && matches!(unmodified, Err(Error::NotModified(_))));
+        for outcome in read(&Acl::private(owner)) {
+            assert!(matches!(outcome, Err(Error::Denied)), "{outcome:?}");
+        }
+    }
+}

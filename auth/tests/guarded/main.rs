@@ -1,5 +1,6 @@
-//! The guard: all of the contract for owners, nothing for anybody else.
+//! The guard: all of the contract for owners, nothing for anybody else but what is granted.
 
+mod grants;
 mod owners;
 
 use std::sync::Arc;
