@@ -13,7 +13,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use martlet_model::{BodyError, ByteStream, ObjectStream};
+use martlet_model::{BodyError, ByteStream, ChecksumCell, ObjectStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::{BODY_PAUSE_MAX, BODY_RATE_MIN};
@@ -23,18 +23,30 @@ use crate::request_id::RequestId;
 pub struct RequestBody {
     declared: Option<u64>,
     stream: ByteStream,
+    checksum: ChecksumCell,
 }
 
 impl RequestBody {
     /// The body as it comes off a connection: held to its declared length, and given up when it stands still.
     pub fn received(incoming: Incoming) -> Self {
         let declared = incoming.size_hint().exact();
-        Self { declared, stream: Box::pin(Received::new(incoming, declared)) }
+        Self::new(declared, Box::pin(Received::new(incoming, declared)))
     }
 
     /// A body that `stream` gives; `declared` is the length that was promised for it.
     pub fn new(declared: Option<u64>, stream: ByteStream) -> Self {
-        Self { declared, stream }
+        Self { declared, stream, checksum: ChecksumCell::default() }
+    }
+
+    /// The same body, whose end fills `checksum`: it is sent after the body, and verified there.
+    #[must_use]
+    pub fn with_trailing(self, checksum: ChecksumCell) -> Self {
+        Self { checksum, ..self }
+    }
+
+    /// Where the checksum appears that is sent after the body, if one is.
+    pub fn trailing(&self) -> ChecksumCell {
+        self.checksum.clone()
     }
 
     /// The length that the client declared, in bytes; `None`: it sends chunks and doesn't say how many.
@@ -45,7 +57,7 @@ impl RequestBody {
     /// The same body with a check around it.
     #[must_use]
     pub fn guarded(self, guard: impl FnOnce(ByteStream) -> ByteStream) -> Self {
-        Self { declared: self.declared, stream: guard(self.stream) }
+        Self { stream: guard(self.stream), ..self }
     }
 
     /// The body for a store; it ends in [`BodyError::TooLarge`] after `bytes_max`.

@@ -9,9 +9,12 @@ use http::header::{
     CONTENT_TYPE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use martlet_model::{Content, ETagStyle, ObjectInfo, ObjectMetadata, Timestamp};
+use martlet_model::{
+    ChecksumKind, Content, ETagStyle, ObjectInfo, ObjectMetadata, StoredChecksum, Timestamp, VersionId,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
+use super::checksum;
 use super::object::Overrides;
 use super::xml::Writer;
 
@@ -33,11 +36,47 @@ pub(super) fn xml(document: Writer) -> Response {
     response
 }
 
-/// What was written, by its ETag.
-pub(super) fn stored(content: &Content) -> Response {
+/// What was written: its ETag, its version, and the checksum that came with it.
+pub(super) fn stored(info: &ObjectInfo) -> Response {
     let mut response = empty(StatusCode::OK);
-    set(response.headers_mut(), ETAG, &quoted_etag(content));
+    let headers = response.headers_mut();
+    set(headers, ETAG, &quoted_etag(&info.content));
+    set_written_version(headers, info);
+    set_whole_checksum(headers, info);
     response
+}
+
+pub(super) fn set_version(headers: &mut HeaderMap, version: VersionId) {
+    set(headers, HeaderName::from_static("x-amz-version-id"), &version.to_string());
+}
+
+/// A writer isn't told of the null version: without versioning, and while it is suspended, there is nothing to tell apart.
+pub(super) fn set_written_version(headers: &mut HeaderMap, info: &ObjectInfo) {
+    if let Some(version @ VersionId::Id(_)) = info.version {
+        set_version(headers, version);
+    }
+}
+
+pub(super) fn set_delete_marker(headers: &mut HeaderMap) {
+    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+}
+
+/// The checksum of all of an object, if it has one.
+pub(super) fn set_whole_checksum(headers: &mut HeaderMap, info: &ObjectInfo) {
+    if let Some(sum) = &info.checksum {
+        let name = HeaderName::from_static(checksum::header(sum.algorithm));
+        set(headers, name, &checksum::show_of(sum, &info.content));
+        let kind = checksum::kind_name(sum.kind);
+        headers.insert("x-amz-checksum-type", HeaderValue::from_static(kind));
+    }
+}
+
+/// The checksum of a part; `kind` is that of the object's, if it has one.
+pub(super) fn set_checksum(headers: &mut HeaderMap, sum: &StoredChecksum, kind: Option<ChecksumKind>) {
+    set(headers, HeaderName::from_static(checksum::header(sum.algorithm)), &checksum::show(sum));
+    if let Some(kind) = kind {
+        headers.insert("x-amz-checksum-type", HeaderValue::from_static(checksum::kind_name(kind)));
+    }
 }
 
 /// 304: what a cache has is still right.
@@ -46,6 +85,9 @@ pub(super) fn not_modified(info: &ObjectInfo) -> Response {
     let headers = response.headers_mut();
     set(headers, ETAG, &quoted_etag(&info.content));
     set(headers, LAST_MODIFIED, &http_date(info.modified));
+    if let Some(version) = info.version {
+        set_version(headers, version);
+    }
     if let Some(cache_control) = &info.metadata.cache_control {
         set(headers, CACHE_CONTROL, cache_control);
     }
@@ -54,12 +96,18 @@ pub(super) fn not_modified(info: &ObjectInfo) -> Response {
 
 /// The headers of an object that is read; `bytes` of it are in the answer.
 pub(super) fn describe(headers: &mut HeaderMap, info: &ObjectInfo, bytes: u64, overrides: &Overrides) {
-    let ObjectInfo { content, metadata, modified, .. } = info;
+    let ObjectInfo { content, metadata, modified, version, annotations, checksum: _, shape: _ } = info;
     headers.reserve(8 + metadata.user.iter().count());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
     set(headers, ETAG, &quoted_etag(content));
     set(headers, LAST_MODIFIED, &http_date(*modified));
+    if let Some(version) = version {
+        set_version(headers, *version);
+    }
+    if !annotations.tags.is_empty() {
+        headers.insert("x-amz-tagging-count", HeaderValue::from(annotations.tags.len()));
+    }
     let ObjectMetadata {
         content_type,
         content_encoding,
@@ -111,7 +159,7 @@ pub(super) fn quoted_etag(content: &Content) -> String {
 }
 
 /// As headers have it: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(at: Timestamp) -> String {
+pub(super) fn http_date(at: Timestamp) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_seconds()))
 }
 

@@ -1,4 +1,4 @@
-//! The checksums that clients send along: verified here, before anything is stored.
+//! The checksums that clients choose: how S3 spells them, and bodies that must have them.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,186 +7,128 @@ use std::task::{Context, Poll, ready};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, Digest as Crc};
 use futures_core::Stream;
 use martlet_auth::sigv4::Trailing;
-use martlet_model::{BodyError, ByteStream};
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use martlet_model::checksum::ChecksumHasher;
+use martlet_model::{
+    BodyError, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, Content, Digest, StoredChecksum,
+};
 
-/// A checksum algorithm of S3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    Crc32,
-    Crc32c,
-    Crc64Nvme,
-    Sha1,
-    Sha256,
-}
-
-/// A checksum that a body must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Checksum {
-    pub(super) algorithm: Algorithm,
-    expected: Vec<u8>,
-}
-
-/// A checksum that comes after the body.
-pub(super) struct TrailingChecksum {
-    algorithm: Algorithm,
-    /// `None` once the checksum has been compared.
-    hasher: Option<Hasher>,
-}
-
-impl Algorithm {
-    pub(super) const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
-
-    /// The header that carries a checksum of this kind.
-    pub(super) fn header(self) -> &'static str {
-        match self {
-            Self::Crc32 => "x-amz-checksum-crc32",
-            Self::Crc32c => "x-amz-checksum-crc32c",
-            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
-            Self::Sha1 => "x-amz-checksum-sha1",
-            Self::Sha256 => "x-amz-checksum-sha256",
-        }
-    }
-
-    /// The algorithm whose checksums that header or trailer carries.
-    pub(super) fn of_header(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(name))
-    }
-
-    /// Reads the name that `x-amz-sdk-checksum-algorithm` and `x-amz-checksum-algorithm` use.
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Crc32 => "CRC32",
-            Self::Crc32c => "CRC32C",
-            Self::Crc64Nvme => "CRC64NVME",
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-        }
-    }
-
-    /// The error of a body that has another checksum of this kind.
-    pub(super) fn mismatch(self) -> BodyError {
-        BodyError::ChecksumMismatch { algorithm: self.name() }
-    }
-
-    fn bytes(self) -> usize {
-        match self {
-            Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-        }
+/// The header or trailer that carries a checksum of this kind.
+pub(super) fn header(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "x-amz-checksum-crc32",
+        ChecksumAlgorithm::Crc32c => "x-amz-checksum-crc32c",
+        ChecksumAlgorithm::Crc64Nvme => "x-amz-checksum-crc64nvme",
+        ChecksumAlgorithm::Sha1 => "x-amz-checksum-sha1",
+        ChecksumAlgorithm::Sha256 => "x-amz-checksum-sha256",
     }
 }
 
-impl Checksum {
-    /// Reads the base64 of a header; `None`: it isn't a checksum of that kind.
-    pub(super) fn parse(algorithm: Algorithm, text: &str) -> Option<Self> {
-        let expected = STANDARD.decode(text).ok()?;
-        (expected.len() == algorithm.bytes()).then_some(Self { algorithm, expected })
-    }
-
-    /// The body, ending in [`BodyError::ChecksumMismatch`] unless it has this checksum.
-    pub(super) fn guard(self, body: ByteStream) -> ByteStream {
-        let hasher = Some(Hasher::new(self.algorithm));
-        Box::pin(Checked { body, checksum: self, hasher })
-    }
-
-    pub(super) fn fits(&self, bytes: &[u8]) -> bool {
-        let mut hasher = Hasher::new(self.algorithm);
-        hasher.update(bytes);
-        hasher.finish() == self.expected
+/// The element that carries one in documents.
+pub(super) fn element(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "ChecksumCRC32",
+        ChecksumAlgorithm::Crc32c => "ChecksumCRC32C",
+        ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
+        ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
+        ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
     }
 }
 
-impl TrailingChecksum {
-    pub(super) fn new(algorithm: Algorithm) -> Self {
-        Self { algorithm, hasher: Some(Hasher::new(algorithm)) }
+/// As `x-amz-sdk-checksum-algorithm` and `x-amz-checksum-algorithm` call it.
+pub(super) fn name(algorithm: ChecksumAlgorithm) -> &'static str {
+    element(algorithm).trim_start_matches("Checksum")
+}
+
+pub(super) fn kind_name(kind: ChecksumKind) -> &'static str {
+    match kind {
+        ChecksumKind::FullObject => "FULL_OBJECT",
+        ChecksumKind::Composite => "COMPOSITE",
     }
 }
 
-impl Trailing for TrailingChecksum {
-    fn name(&self) -> &str {
-        self.algorithm.header()
-    }
+pub(super) fn of_header(text: &str) -> Option<ChecksumAlgorithm> {
+    ChecksumAlgorithm::ALL.into_iter().find(|algorithm| header(*algorithm).eq_ignore_ascii_case(text))
+}
 
-    fn update(&mut self, bytes: &[u8]) {
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-    }
+pub(super) fn of_element(text: &str) -> Option<ChecksumAlgorithm> {
+    ChecksumAlgorithm::ALL.into_iter().find(|algorithm| element(*algorithm) == text)
+}
 
-    fn check(&mut self, value: &str) -> Result<(), BodyError> {
-        let checksum = Checksum::parse(self.algorithm, value)
-            .ok_or(BodyError::BadTrailer("the value is not a checksum of that kind"))?;
-        match self.hasher.take().map(Hasher::finish) {
-            Some(computed) if computed == checksum.expected => Ok(()),
-            _ => Err(self.algorithm.mismatch()),
+pub(super) fn of_name(text: &str) -> Option<ChecksumAlgorithm> {
+    ChecksumAlgorithm::ALL.into_iter().find(|algorithm| name(*algorithm).eq_ignore_ascii_case(text))
+}
+
+pub(super) fn kind_of_name(text: &str) -> Option<ChecksumKind> {
+    [ChecksumKind::FullObject, ChecksumKind::Composite].into_iter().find(|kind| kind_name(*kind) == text)
+}
+
+/// Reads the base64 of a body's checksum; `None`: it isn't one of that kind.
+pub(super) fn parse(algorithm: ChecksumAlgorithm, text: &str) -> Option<StoredChecksum> {
+    let value = STANDARD.decode(text).ok()?;
+    (value.len() == algorithm.bytes()).then(|| StoredChecksum {
+        algorithm,
+        kind: ChecksumKind::FullObject,
+        value: value.into(),
+    })
+}
+
+/// Reads the checksum of a joined object; a composite has the number of its parts behind a dash.
+pub(super) fn parse_joined(algorithm: ChecksumAlgorithm, text: &str) -> Option<StoredChecksum> {
+    match text.split_once('-') {
+        None => parse(algorithm, text),
+        Some((value, count)) => {
+            count.parse::<u16>().ok()?;
+            Some(StoredChecksum { kind: ChecksumKind::Composite, ..parse(algorithm, value)? })
         }
     }
 }
 
-impl fmt::Debug for TrailingChecksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TrailingChecksum").field(&self.algorithm).finish()
+/// The checksum of a part or of a body, as base64.
+pub(super) fn show(checksum: &StoredChecksum) -> String {
+    STANDARD.encode(&checksum.value)
+}
+
+/// The checksum of an object: a composite tells how many parts went into it.
+pub(super) fn show_of(checksum: &StoredChecksum, content: &Content) -> String {
+    match (checksum.kind, content.digest) {
+        (ChecksumKind::Composite, Digest::Parts { count, .. }) => format!("{}-{count}", show(checksum)),
+        (ChecksumKind::Composite | ChecksumKind::FullObject, _) => show(checksum),
     }
 }
 
-enum Hasher {
-    /// The low `bytes` of the state count.
-    Crc {
-        state: Crc,
-        bytes: usize,
-    },
-    Sha1(Sha1),
-    Sha256(Sha256),
+/// The error of a body that has another checksum of this kind.
+pub(super) fn mismatch(algorithm: ChecksumAlgorithm) -> BodyError {
+    BodyError::ChecksumMismatch { algorithm: name(algorithm) }
 }
 
-impl Hasher {
-    fn new(algorithm: Algorithm) -> Self {
-        let crc = |kind| Self::Crc { state: Crc::new(kind), bytes: algorithm.bytes() };
-        match algorithm {
-            Algorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
-            Algorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
-            Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
-            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Crc { state, .. } => state.update(bytes),
-            Self::Sha1(state) => state.update(bytes),
-            Self::Sha256(state) => state.update(bytes),
-        }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        match self {
-            Self::Crc { state, bytes } => state.finalize().to_be_bytes()[8 - bytes..].to_vec(),
-            Self::Sha1(state) => state.finalize().to_vec(),
-            Self::Sha256(state) => state.finalize().to_vec(),
-        }
-    }
+pub(super) fn of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> StoredChecksum {
+    let mut hasher = ChecksumHasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
 }
 
-struct Checked {
+/// The body, ending in [`BodyError::ChecksumMismatch`] unless it has this checksum, which is in the cell at the end.
+pub(super) fn verified(body: ByteStream, expected: StoredChecksum, cell: ChecksumCell) -> ByteStream {
+    let hasher = Some(ChecksumHasher::new(expected.algorithm));
+    Box::pin(Hashed { body, hasher, expected: Some(expected), cell })
+}
+
+/// The same body, and in the cell at its end the checksum that it has.
+pub(super) fn measured(body: ByteStream, algorithm: ChecksumAlgorithm, cell: ChecksumCell) -> ByteStream {
+    Box::pin(Hashed { body, hasher: Some(ChecksumHasher::new(algorithm)), expected: None, cell })
+}
+
+struct Hashed {
     body: ByteStream,
-    checksum: Checksum,
     /// `None` once the end has been seen.
-    hasher: Option<Hasher>,
+    hasher: Option<ChecksumHasher>,
+    expected: Option<StoredChecksum>,
+    cell: ChecksumCell,
 }
 
-impl Stream for Checked {
+impl Stream for Hashed {
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -201,19 +143,63 @@ impl Stream for Checked {
                 this.hasher = None;
                 Poll::Ready(Some(Err(error)))
             }
-            None => {
-                if this.hasher.take().is_some_and(|hasher| hasher.finish() == this.checksum.expected) {
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(Some(Err(this.checksum.algorithm.mismatch())))
-            }
+            None => Poll::Ready(this.finish().err().map(Err)),
         }
     }
 }
 
-impl fmt::Display for Algorithm {
+impl Hashed {
+    fn finish(&mut self) -> Result<(), BodyError> {
+        let Some(computed) = self.hasher.take().map(ChecksumHasher::finish) else { return Ok(()) };
+        if self.expected.as_ref().is_some_and(|expected| expected.value != computed.value) {
+            return Err(mismatch(computed.algorithm));
+        }
+        self.cell.fill(computed);
+        Ok(())
+    }
+}
+
+/// A checksum that comes after the body; it is in the cell once it has been found right.
+pub(super) struct TrailingChecksum {
+    algorithm: ChecksumAlgorithm,
+    /// `None` once the checksum has been compared.
+    hasher: Option<ChecksumHasher>,
+    cell: ChecksumCell,
+}
+
+impl TrailingChecksum {
+    pub(super) fn new(algorithm: ChecksumAlgorithm, cell: ChecksumCell) -> Self {
+        Self { algorithm, hasher: Some(ChecksumHasher::new(algorithm)), cell }
+    }
+}
+
+impl Trailing for TrailingChecksum {
+    fn name(&self) -> &str {
+        header(self.algorithm)
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+    }
+
+    fn check(&mut self, value: &str) -> Result<(), BodyError> {
+        let expected = parse(self.algorithm, value)
+            .ok_or(BodyError::BadTrailer("the value is not a checksum of that kind"))?;
+        match self.hasher.take().map(ChecksumHasher::finish) {
+            Some(computed) if computed == expected => {
+                self.cell.fill(computed);
+                Ok(())
+            }
+            _ => Err(mismatch(self.algorithm)),
+        }
+    }
+}
+
+impl fmt::Debug for TrailingChecksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.debug_tuple("TrailingChecksum").field(&self.algorithm).finish()
     }
 }
 
@@ -225,39 +211,76 @@ mod tests {
     use super::*;
 
     /// The checksums of `123456789`: of the CRCs the catalogued check values, of the others by coreutils.
-    const CHECKS: [(Algorithm, &str); 5] = [
-        (Algorithm::Crc32, "y/Q5Jg=="),
-        (Algorithm::Crc32c, "4waSgw=="),
-        (Algorithm::Crc64Nvme, "rosUhgp5mIg="),
-        (Algorithm::Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
-        (Algorithm::Sha256, "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
+    const CHECKS: [(ChecksumAlgorithm, &str); 5] = [
+        (ChecksumAlgorithm::Crc32, "y/Q5Jg=="),
+        (ChecksumAlgorithm::Crc32c, "4waSgw=="),
+        (ChecksumAlgorithm::Crc64Nvme, "rosUhgp5mIg="),
+        (ChecksumAlgorithm::Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
+        (ChecksumAlgorithm::Sha256, "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
     ];
 
     #[tokio::test]
-    async fn every_algorithm_is_verified() {
+    async fn every_algorithm_is_verified_and_kept() {
         for (algorithm, text) in CHECKS {
-            let checksum = Checksum::parse(algorithm, text).unwrap();
-            assert!(checksum.fits(b"123456789") && !checksum.fits(b"12345678"), "{algorithm}");
-            let right = checksum.clone().guard(whole_body("123456789"));
+            let checksum = parse(algorithm, text).unwrap();
+            assert_eq!(of(algorithm, b"123456789"), checksum);
+            let cell = ChecksumCell::default();
+            let right = verified(whole_body("123456789"), checksum.clone(), cell.clone());
             assert_eq!(right.collect::<Vec<_>>().await, [Ok(Bytes::from("123456789"))]);
-            let wrong = checksum.guard(whole_body("123456788"));
-            assert_eq!(wrong.collect::<Vec<_>>().await.last(), Some(&Err(algorithm.mismatch())));
-            let mut trailing = TrailingChecksum::new(algorithm);
+            assert_eq!(cell.get().as_ref(), Some(&checksum));
+            let cell = ChecksumCell::default();
+            let wrong = verified(whole_body("123456788"), checksum.clone(), cell.clone());
+            assert_eq!(wrong.collect::<Vec<_>>().await.last(), Some(&Err(mismatch(algorithm))));
+            assert_eq!(cell.get(), None);
+            let measured = measured(whole_body("123456789"), algorithm, cell.clone());
+            assert_eq!(measured.collect::<Vec<_>>().await.len(), 1);
+            assert_eq!(cell.get(), Some(checksum));
+        }
+    }
+
+    #[test]
+    fn trailers_are_verified_and_kept() {
+        for (algorithm, text) in CHECKS {
+            let cell = ChecksumCell::default();
+            let mut trailing = TrailingChecksum::new(algorithm, cell.clone());
             trailing.update(b"1234");
             trailing.update(b"56789");
             assert_eq!(trailing.check(text), Ok(()));
-            assert!(matches!(
-                TrailingChecksum::new(algorithm).check(text),
-                Err(BodyError::ChecksumMismatch { .. })
-            ));
-            assert!(matches!(TrailingChecksum::new(algorithm).check("x"), Err(BodyError::BadTrailer(_))));
+            assert_eq!(cell.get(), parse(algorithm, text));
+            let cell = ChecksumCell::default();
+            let mut other = TrailingChecksum::new(algorithm, cell.clone());
+            assert_eq!(other.check(text), Err(mismatch(algorithm)));
+            let mut other = TrailingChecksum::new(algorithm, cell.clone());
+            assert!(matches!(other.check("x"), Err(BodyError::BadTrailer(_))));
+            assert_eq!(cell.get(), None);
         }
     }
 
     #[test]
     fn what_is_not_a_checksum_is_refused() {
-        for text in ["", "y/Q5", "y/Q5Jg", "y/Q5Jg==x", "4waSg4waSg=="] {
-            assert_eq!(Checksum::parse(Algorithm::Crc32, text), None, "{text}");
+        for text in ["", "y/Q5", "y/Q5Jg", "y/Q5Jg==x", "4waSg4waSg==", "y/Q5Jg==-1"] {
+            assert_eq!(parse(ChecksumAlgorithm::Crc32, text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_composite_tells_the_number_of_its_parts() {
+        let composite = parse_joined(ChecksumAlgorithm::Crc32, "y/Q5Jg==-2").unwrap();
+        assert_eq!(composite.kind, ChecksumKind::Composite);
+        let parts = [(1, martlet_model::Md5::of(b"a")), (1, martlet_model::Md5::of(b"b"))];
+        assert_eq!(show_of(&composite, &Content::joined(&parts)), "y/Q5Jg==-2");
+        let whole = parse_joined(ChecksumAlgorithm::Crc32, "y/Q5Jg==").unwrap();
+        assert_eq!(show_of(&whole, &Content::joined(&parts)), "y/Q5Jg==");
+        assert_eq!(parse_joined(ChecksumAlgorithm::Crc32, "y/Q5Jg==-x"), None);
+    }
+
+    #[test]
+    fn every_algorithm_is_found_by_its_names() {
+        for algorithm in ChecksumAlgorithm::ALL {
+            assert_eq!(of_header(header(algorithm)), Some(algorithm));
+            assert_eq!(of_element(element(algorithm)), Some(algorithm));
+            assert_eq!(of_name(name(algorithm)), Some(algorithm));
+        }
+        assert_eq!(of_name("MD5"), None);
     }
 }

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::request::Parts;
 use martlet_auth::sigv4::{Chain, ChunksSigned, Framing, Streaming, Trailing};
-use martlet_model::BodyError;
+use martlet_model::{BodyError, ChecksumCell};
 
 use super::checksum::TrailingChecksum;
 use super::headers::{DECODED_BYTES, Headers, TRAILER};
@@ -25,18 +25,20 @@ pub(super) fn unwrapped(
         Streaming::SignedWithTrailer => ChunksSigned::ChunksAndTrailer(chain.ok_or(NO_CHAIN)?),
         Streaming::UnsignedWithTrailer => ChunksSigned::Nothing,
     };
+    let cell = ChecksumCell::default();
     let trailing = match (Headers::new(&head.headers).trailing()?, form) {
         (None, _) => None,
         (Some(_), Streaming::Signed) => return Err(NO_TRAILER),
         (Some(algorithm), Streaming::SignedWithTrailer | Streaming::UnsignedWithTrailer) => {
-            Some(Box::new(TrailingChecksum::new(algorithm)) as Box<dyn Trailing>)
+            Some(Box::new(TrailingChecksum::new(algorithm, cell.clone())) as Box<dyn Trailing>)
         }
     };
     if body.declared() == Some(0) {
         return Err(BodyError::Truncated { received: 0, declared: decoded_bytes }.into());
     }
     let framing = Framing { signed, decoded_bytes, trailing };
-    Ok(RequestBody::new(Some(decoded_bytes), framing.unwrap(body.into_stream(u64::MAX))))
+    let plain = framing.unwrap(body.into_stream(u64::MAX));
+    Ok(RequestBody::new(Some(decoded_bytes), plain).with_trailing(cell))
 }
 
 const NO_TRAILER: Refusal = Refusal::Request("x-amz-trailer needs a payload with a trailer");

@@ -54,6 +54,17 @@ impl Headers<'_> {
         self.read_conditions()
     }
 
+    /// The conditions of a removal, which may also name the date and the size.
+    pub(super) fn take_delete_conditions(&mut self) -> Result<Conditions, Refusal> {
+        const DATE: &str = "x-amz-if-match-last-modified-time";
+        let if_modified_at = match self.take(DATE)? {
+            None => None,
+            Some(text) => Some(parse_date(text).ok_or(Refusal::argument(DATE, "it is not a date"))?),
+        };
+        let if_bytes = self.take_number("x-amz-if-match-size")?;
+        Ok(Conditions { if_modified_at, if_bytes, ..self.write_conditions()? })
+    }
+
     /// The conditions on the source of a copy.
     pub(super) fn take_source_conditions(&mut self) -> Result<Conditions, Refusal> {
         Ok(Conditions {
@@ -106,14 +117,14 @@ fn tags(label: &'static str, text: &str) -> Result<Match, Refusal> {
 }
 
 /// A date that isn't one is no condition (RFC 9110, section 13.1.3).
-fn parse_date(text: &str) -> Option<Timestamp> {
+pub(super) fn parse_date(text: &str) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(text).ok()?;
     let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_micros(since.as_secs().checked_mul(1_000_000)?))
 }
 
 /// Reads `*`, or ETags with or without quotes and weakness marks.
-fn parse_match(text: &str) -> Option<Match> {
+pub(super) fn parse_match(text: &str) -> Option<Match> {
     let text = text.trim();
     if text == "*" {
         return Some(Match::Any);

@@ -13,7 +13,8 @@ use martlet_model::{ContainerChange, ContainerInfo, ContainerStore as _, Error, 
 
 use super::controls;
 use super::cors::CorsRules;
-use super::headers::{Headers, Integrity};
+use super::headers::Headers;
+use super::integrity::Integrity;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::unset::{self, Unset};

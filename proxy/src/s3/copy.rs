@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::response::Response;
 use futures_util::TryStreamExt as _;
+use http::HeaderName;
 use martlet_auth::TargetError;
 use martlet_auth::target::decode_path;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    BodyError, ByteRange, ByteStream, ChecksumCell, Conditions, ContainerName, Digest, Download, Error,
-    NewObject, NewPart, Noun, ObjectId, ObjectKey, ObjectMetadata, ObjectStore as _, ObjectStream,
-    PartNumber, Read, Timestamp, UploadId, UploadStore as _,
+    Annotations, BodyError, ByteRange, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, Conditions,
+    ContainerName, Digest, Download, Error, NewObject, NewPart, Noun, ObjectId, ObjectInfo, ObjectKey,
+    ObjectMetadata, ObjectStore as _, ObjectStream, PartNumber, Read, StoredChecksum, Tags, Timestamp,
+    UploadId, UploadStore as _, VersionId,
 };
 
 use super::conditions::parse_range;
@@ -18,7 +20,7 @@ use super::headers::Headers;
 use super::refusal::Refusal;
 use super::resource::Resource;
 use super::xml::Writer;
-use super::{Scene, absent, answer, container_of};
+use super::{Scene, absent, answer, check_owner, checksum, container_of};
 
 /// The header that makes a write a copy.
 pub(super) const SOURCE: &str = "x-amz-copy-source";
@@ -26,11 +28,19 @@ pub(super) const SOURCE: &str = "x-amz-copy-source";
 /// What is copied, if the conditions hold.
 #[derive(Debug)]
 pub(super) struct Source {
-    bucket: ContainerName,
-    key: ObjectKey,
+    named: NamedSource,
+    /// The account that its bucket must belong to.
+    expected_owner: Option<String>,
     conditions: Conditions,
     /// `None`: all of it.
     range: Option<ByteRange>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct NamedSource {
+    bucket: ContainerName,
+    key: ObjectKey,
+    version: Option<VersionId>,
 }
 
 #[derive(Debug)]
@@ -38,35 +48,49 @@ pub(super) struct CopyObject {
     source: Source,
     /// `None`: the source's.
     metadata: Option<ObjectMetadata>,
+    /// `None`: the source's.
+    tags: Option<Tags>,
+    /// `None`: the source's.
+    algorithm: Option<ChecksumAlgorithm>,
     /// Of the object that is written.
     conditions: Conditions,
 }
 
 impl CopyObject {
     pub(super) fn take(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
-        headers.take_only("x-amz-tagging-directive", "COPY")?;
-        let replaces = match headers.take("x-amz-metadata-directive")? {
-            None | Some("COPY") => false,
-            Some("REPLACE") => true,
-            Some(_) => {
-                return Err(Refusal::argument("x-amz-metadata-directive", "it is neither COPY nor REPLACE"));
-            }
-        };
-        // Metadata beside COPY has no effect in S3 either.
+        let replaces_metadata = take_directive(headers, "x-amz-metadata-directive")?;
+        let replaces_tags = take_directive(headers, "x-amz-tagging-directive")?;
+        // Metadata and tags beside COPY have no effect in S3 either.
         let metadata = headers.take_metadata()?;
+        let tags = headers.take_tags()?.unwrap_or_default();
         Ok(Self {
             source: Source::take(headers)?,
-            metadata: replaces.then_some(metadata),
+            metadata: replaces_metadata.then_some(metadata),
+            tags: replaces_tags.then_some(tags),
+            algorithm: headers.take_algorithm()?,
             conditions: headers.write_conditions()?,
         })
+    }
+}
+
+/// Whether what the request brings takes the place of the source's.
+fn take_directive(headers: &mut Headers<'_>, name: &'static str) -> Result<bool, Refusal> {
+    match headers.take(name)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(Refusal::argument(name, "it is neither COPY nor REPLACE")),
     }
 }
 
 impl Source {
     fn take(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
         let text = headers.take(SOURCE)?.unwrap_or_default();
-        let (bucket, key) = parse_source(text)?;
-        Ok(Self { bucket, key, conditions: headers.take_source_conditions()?, range: None })
+        Ok(Self {
+            named: parse_source(text)?,
+            expected_owner: headers.take("x-amz-source-expected-bucket-owner")?.map(str::to_owned),
+            conditions: headers.take_source_conditions()?,
+            range: None,
+        })
     }
 
     pub(super) fn take_part(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
@@ -80,50 +104,67 @@ impl Source {
     }
 }
 
-/// Reads `bucket/key`, percent-encoded, with or without a leading slash.
-fn parse_source(text: &str) -> Result<(ContainerName, ObjectKey), Refusal> {
+/// Reads `bucket/key`, percent-encoded, with or without a leading slash, and `?versionId=` behind it.
+fn parse_source(text: &str) -> Result<NamedSource, Refusal> {
     const PROBLEM: Refusal = Refusal::Argument { name: SOURCE, problem: "it is not bucket/key" };
-    if text.starts_with("arn:") || text.contains('?') {
+    const VERSION: Refusal = Refusal::Argument { name: SOURCE, problem: "its versionId names no version" };
+    if text.starts_with("arn:") {
         return Err(Refusal::NotOffered(format!("{SOURCE}: {text}")));
     }
-    let path = decode_path(text.as_bytes()).map_err(|TargetError::BadPercentEncoding| PROBLEM)?;
+    let (path, version) = match text.split_once('?') {
+        None => (text, None),
+        Some((path, query)) => {
+            let id = query.strip_prefix("versionId=").ok_or(PROBLEM)?;
+            (path, Some(VersionId::parse(id).ok_or(VERSION)?))
+        }
+    };
+    let path = decode_path(path.as_bytes()).map_err(|TargetError::BadPercentEncoding| PROBLEM)?;
     match Resource::parse(&path, None) {
-        Ok(Resource::Object(bucket, key)) => Ok((bucket, key)),
+        Ok(Resource::Object(bucket, key)) => Ok(NamedSource { bucket, key, version }),
         Ok(Resource::Account | Resource::Bucket(_)) | Err(Refusal::BucketName) => Err(PROBLEM),
         Err(refusal) => Err(refusal),
     }
 }
 
 impl Scene<'_> {
-    pub(super) async fn copy_object(&self, key: ObjectKey, copy: CopyObject) -> Result<Response, Refusal> {
-        let CopyObject { source, metadata, conditions } = copy;
-        let target = self.object(key);
+    pub(super) async fn copy_object(&self, target: &ObjectId, copy: CopyObject) -> Result<Response, Refusal> {
+        let CopyObject { source, metadata, tags, algorithm, conditions } = copy;
+        let restores = source.named.version.is_some();
         let (from, found) = self.open(source).await?;
-        if from == target && metadata.is_none() {
+        if from == *target && metadata.is_none() && !restores {
             return Err(Refusal::Request("a copy of an object to itself must replace its metadata"));
         }
-        let content = found.info.content;
+        let ObjectInfo { content, version, annotations, checksum, metadata: present, .. } = found.info;
         let trouble = Trouble::default();
+        let cell = ChecksumCell::default();
+        let body = summed(trouble.watch(found.body), algorithm, checksum, &cell);
         let new = NewObject {
             md5: match content.digest {
                 Digest::Whole(md5) => Some(md5),
                 Digest::Parts { .. } => None,
             },
             bytes: Some(content.bytes),
-            ..NewObject::new(metadata.unwrap_or(found.info.metadata), conditions, trouble.watch(found.body))
+            annotations: Annotations { acl: None, tags: tags.unwrap_or(annotations.tags) },
+            checksum: cell,
+            ..NewObject::new(metadata.unwrap_or(present), conditions, body)
         };
-        let stored = self.store.put(&target, new).await;
+        let stored = self.store.put(target, new).await;
         let info = stored.map_err(|error| trouble.explain(error))?;
-        Ok(copied("CopyObjectResult", info.modified, &answer::quoted_etag(&info.content)))
+        let mut xml = Writer::new("CopyObjectResult");
+        write_copied(&mut xml, info.modified, &answer::quoted_etag(&info.content), info.checksum.as_ref());
+        let mut response = answered(xml, version);
+        answer::set_written_version(response.headers_mut(), &info);
+        Ok(response)
     }
 
     pub(super) async fn copy_part(
         &self,
-        key: ObjectKey,
+        target: &ObjectId,
         upload: UploadId,
         number: PartNumber,
         source: Source,
     ) -> Result<Response, Refusal> {
+        let plan = self.store.upload(target, upload).await?.new.checksum;
         let asked = source.range;
         let (_, found) = self.open(source).await?;
         if let Some(ByteRange::Between { last, .. }) = asked
@@ -132,24 +173,30 @@ impl Scene<'_> {
             return Err(Error::RangeUnsatisfiable(Box::new(found.info)).into());
         }
         let trouble = Trouble::default();
+        let checksum = ChecksumCell::default();
+        let algorithm = plan.map(|plan| plan.algorithm);
         let part = NewPart {
             number,
             md5: None,
             bytes: Some(found.span.bytes()),
-            body: trouble.watch(found.body),
-            checksum: ChecksumCell::default(),
+            body: summed(trouble.watch(found.body), algorithm, None, &checksum),
+            checksum,
         };
-        let stored = self.store.put_part(&self.object(key), upload, part).await;
+        let stored = self.store.put_part(target, upload, part).await;
         let part = stored.map_err(|error| trouble.explain(error))?;
-        Ok(copied("CopyPartResult", part.modified, &format!("\"{}\"", part.md5)))
+        let mut xml = Writer::new("CopyPartResult");
+        write_copied(&mut xml, part.modified, &format!("\"{}\"", part.md5), part.checksum.as_ref());
+        Ok(answered(xml, found.info.version))
     }
 
     /// The source, ready to be read. It may be in another bucket, to which the caller must have the right.
     async fn open(&self, source: Source) -> Result<(ObjectId, Download), Refusal> {
-        let Source { bucket, key, conditions, range } = source;
+        let Source { named, expected_owner, conditions, range } = source;
+        let NamedSource { bucket, key, version } = named;
         let container = container_of(&bucket, self.store).await?;
+        check_owner(&container, expected_owner.as_deref())?;
         let object = ObjectId { container, key };
-        match self.store.get(&object, Read { version: None, conditions, range }).await {
+        match self.store.get(&object, Read { version, conditions, range }).await {
             Ok(found) if found.span.bytes() > PUT_BYTES_MAX => {
                 Err(Refusal::Request("the source is larger than 5368709120 bytes"))
             }
@@ -157,15 +204,49 @@ impl Scene<'_> {
             Err(Error::NotFound(Noun::Container)) => Err(absent(&object.container, self.store).await),
             // Nothing is read that a cache could have: every condition that fails, fails.
             Err(Error::NotModified(_)) => Err(Error::PreconditionFailed.into()),
+            Err(Error::DeleteMarker { is_current: false, .. }) => {
+                Err(Refusal::Request("the version that is to be copied is a delete marker"))
+            }
             Err(error) => Err(error.into()),
         }
     }
 }
 
-fn copied(root: &'static str, modified: Timestamp, etag: &str) -> Response {
-    let mut xml = Writer::new(root);
+/// The body with the checksum that the copy will have: of the algorithm asked for, or of the source's.
+fn summed(
+    body: ByteStream,
+    asked: Option<ChecksumAlgorithm>,
+    source: Option<StoredChecksum>,
+    cell: &ChecksumCell,
+) -> ByteStream {
+    let algorithm = asked.or(source.as_ref().map(|checksum| checksum.algorithm));
+    match (algorithm, source) {
+        (None, _) => body,
+        (Some(algorithm), Some(checksum))
+            if checksum.algorithm == algorithm && checksum.kind == ChecksumKind::FullObject =>
+        {
+            checksum::verified(body, checksum, cell.clone())
+        }
+        (Some(algorithm), _) => checksum::measured(body, algorithm, cell.clone()),
+    }
+}
+
+fn write_copied(xml: &mut Writer, modified: Timestamp, etag: &str, checksum: Option<&StoredChecksum>) {
     xml.text("LastModified", &answer::iso_date(modified)).text("ETag", etag);
-    answer::xml(xml)
+    if let Some(sum) = checksum {
+        xml.word(checksum::element(sum.algorithm), checksum::show(sum));
+        xml.word("ChecksumType", checksum::kind_name(sum.kind));
+    }
+}
+
+/// The answer about a copy of that version.
+fn answered(xml: Writer, source: Option<VersionId>) -> Response {
+    let mut response = answer::xml(xml);
+    if let Some(version) = source {
+        let name = HeaderName::from_static("x-amz-copy-source-version-id");
+        answer::set(response.headers_mut(), name, &version.to_string());
+    }
+    response
 }
 
 /// What went wrong with the source while it was read: an error of a body can't say so.
@@ -193,21 +274,36 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: Option<(&str, &str)>) {
+    fn check(text: &str, expected: Option<(&str, &str, Option<VersionId>)>) {
+        let found = parse_source(text).ok();
         let found =
-            parse_source(text).ok().map(|(bucket, key)| (bucket.to_string(), key.as_str().to_owned()));
-        assert_eq!(found, expected.map(|(bucket, key)| (bucket.to_owned(), key.to_owned())), "{text}");
+            found.map(|named| (named.bucket.to_string(), named.key.as_str().to_owned(), named.version));
+        let expected = expected.map(|(bucket, key, version)| (bucket.to_owned(), key.to_owned(), version));
+        assert_eq!(found, expected, "{text}");
     }
 
     #[test]
     fn sources() {
-        check("/box/key", Some(("box", "key")));
-        check("box/dir/key", Some(("box", "dir/key")));
-        check("/box/a%20b+c%3Fd", Some(("box", "a b+c?d")));
-        check("%2Fbox%2Fkey", Some(("box", "key")));
-        for text in
-            ["", "/", "box", "/box/", "//key", "/box/%zz", "/box/%00", "/box/key?versionId=1", "arn:aws:s3"]
-        {
+        check("/box/key", Some(("box", "key", None)));
+        check("box/dir/key", Some(("box", "dir/key", None)));
+        check("/box/a%20b+c%3Fd", Some(("box", "a b+c?d", None)));
+        check("%2Fbox%2Fkey", Some(("box", "key", None)));
+        check("/box/a%3FversionId=1?versionId=null", Some(("box", "a?versionId=1", Some(VersionId::Null))));
+        let id = "00112233445566778899aabbccddeeff";
+        let version = VersionId::parse(id);
+        check(&format!("box/key?versionId={id}"), Some(("box", "key", version)));
+        for text in [
+            "",
+            "/",
+            "box",
+            "/box/",
+            "//key",
+            "/box/%zz",
+            "/box/%00",
+            "/box/key?versionId=1",
+            "/box/key?x=1",
+            "arn:aws:s3",
+        ] {
             check(text, None);
         }
     }

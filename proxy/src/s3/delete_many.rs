@@ -3,11 +3,10 @@
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use martlet_model::{
-    Conditions, ContainerStore as _, ETagStyle, Error, Md5, Noun, ObjectKey, ObjectStore as _,
-};
+use martlet_model::{Conditions, ContainerStore as _, Deleted, ETagStyle, ObjectKey, Timestamp, VersionId};
 
-use super::headers::Integrity;
+use super::conditions::{parse_date, parse_match};
+use super::integrity::Integrity;
 use super::refusal::Refusal;
 use super::xml::{Element, Writer};
 use super::{Scene, answer};
@@ -23,10 +22,18 @@ const CONCURRENCY: usize = 16;
 /// What to delete.
 #[derive(Debug, PartialEq, Eq)]
 struct Deletion {
-    /// As they were written; some may be no possible keys.
-    keys: Vec<String>,
+    objects: Vec<Doomed>,
     /// Whether only failures are told.
     quiet: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Doomed {
+    /// As it was written; it may be no possible key.
+    key: String,
+    /// As it was written.
+    version: Option<String>,
+    conditions: Conditions,
 }
 
 impl Scene<'_> {
@@ -38,19 +45,20 @@ impl Scene<'_> {
         let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
         let deletion = Deletion::read(&document)?;
         // Before the first key: a bucket that isn't there has no keys to report on.
-        self.store.container(self.container).await?;
-        let deletions: Vec<_> = deletion.keys.iter().map(|key| self.delete_one(key)).collect();
+        self.store.recent_container(self.container).await?;
+        let deletions: Vec<_> = deletion.objects.iter().map(|object| self.delete_one(object)).collect();
         let outcomes: Vec<_> = stream::iter(deletions).buffered(CONCURRENCY).collect().await;
         let mut xml = Writer::new("DeleteResult");
-        for (key, outcome) in deletion.keys.iter().zip(outcomes) {
+        for (object, outcome) in deletion.objects.iter().zip(outcomes) {
             match outcome {
-                Ok(()) if deletion.quiet => {}
-                Ok(()) => {
-                    xml.open("Deleted").text("Key", key).close("Deleted");
-                }
+                Ok(_) if deletion.quiet => {}
+                Ok(deleted) => write_deleted(&mut xml, object, deleted),
                 Err(refusal) => {
                     let (code, message) = refusal.told(self.about);
-                    xml.open("Error").text("Key", key);
+                    xml.open("Error").text("Key", &object.key);
+                    if let Some(version) = &object.version {
+                        xml.text("VersionId", version);
+                    }
                     xml.text("Code", code).text("Message", &message).close("Error");
                 }
             }
@@ -58,61 +66,77 @@ impl Scene<'_> {
         Ok(answer::xml(xml))
     }
 
-    async fn delete_one(&self, key: &str) -> Result<(), Refusal> {
-        let key = ObjectKey::parse(Bytes::copy_from_slice(key.as_bytes()))?;
-        match self.store.delete(&self.object(key), None, &Conditions::none(ETagStyle::S3)).await {
-            Ok(_) | Err(Error::NotFound(Noun::Object)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+    async fn delete_one(&self, object: &Doomed) -> Result<Deleted, Refusal> {
+        const PROBLEM: Refusal =
+            Refusal::Argument { name: "VersionId", problem: "it is not the id of a version" };
+        let key = ObjectKey::parse(Bytes::copy_from_slice(object.key.as_bytes()))?;
+        let version =
+            object.version.as_deref().map(|text| VersionId::parse(text).ok_or(PROBLEM)).transpose()?;
+        self.remove(&self.object(key), version, &object.conditions).await
     }
+}
+
+fn write_deleted(xml: &mut Writer, object: &Doomed, deleted: Deleted) {
+    xml.open("Deleted").text("Key", &object.key);
+    if let Some(version) = &object.version {
+        xml.text("VersionId", version);
+    }
+    if let (true, Some(marker)) = (deleted.is_delete_marker, deleted.version) {
+        xml.word("DeleteMarker", true).word("DeleteMarkerVersionId", marker);
+    }
+    xml.close("Deleted");
 }
 
 impl Deletion {
     fn read(document: &[u8]) -> Result<Self, Refusal> {
         let root = Element::read(document, "Delete")?;
-        let mut deletion = Self { keys: Vec::with_capacity(root.children.len()), quiet: false };
+        let mut deletion = Self { objects: Vec::with_capacity(root.children.len()), quiet: false };
         for element in &root.children {
             match element.name.as_str() {
-                "Object" => deletion.keys.push(key_of(element)?),
+                "Object" => deletion.objects.push(Doomed::read(element)?),
                 "Quiet" => deletion.quiet = element.word()?.eq_ignore_ascii_case("true"),
                 _ => return Err(Refusal::MalformedXml("Delete has an unknown element")),
             }
         }
-        if deletion.keys.is_empty() || deletion.keys.len() > KEYS_COUNT_MAX {
+        if deletion.objects.is_empty() || deletion.objects.len() > KEYS_COUNT_MAX {
             return Err(Refusal::MalformedXml("Delete must have 1 to 1000 objects"));
         }
         Ok(deletion)
     }
 }
 
-fn key_of(object: &Element) -> Result<String, Refusal> {
-    let mut key = None;
-    for element in &object.children {
-        match element.name.as_str() {
-            "Key" => key = Some(element.exact_text()?.to_owned()),
-            "VersionId" | "ETag" | "LastModifiedTime" | "Size" => {
-                return Err(Refusal::NotOffered(format!("{} of an object to delete", element.name)));
+impl Doomed {
+    fn read(object: &Element) -> Result<Self, Refusal> {
+        let (mut key, mut version, mut conditions) = (None, None, Conditions::none(ETagStyle::S3));
+        for element in &object.children {
+            match element.name.as_str() {
+                "Key" => key = Some(element.exact_text()?.to_owned()),
+                "VersionId" => version = Some(element.word()?.to_owned()).filter(|text| !text.is_empty()),
+                "ETag" => {
+                    let tags = parse_match(element.word()?);
+                    conditions.if_match = tags.ok_or(Refusal::MalformedXml("ETag is not an ETag"))?;
+                }
+                "LastModifiedTime" => conditions.if_modified_at = Some(read_date(element.word()?)?),
+                "Size" => {
+                    let bytes = element.word()?.parse();
+                    conditions.if_bytes =
+                        Some(bytes.map_err(|_| Refusal::MalformedXml("Size is not a number of bytes"))?);
+                }
+                _ => return Err(Refusal::MalformedXml("Object has an unknown element")),
             }
-            _ => return Err(Refusal::MalformedXml("Object has an unknown element")),
         }
+        let key = key.ok_or(Refusal::MalformedXml("Object has no Key"))?;
+        Ok(Self { key, version, conditions })
     }
-    key.ok_or(Refusal::MalformedXml("Object has no Key"))
 }
 
-impl Integrity {
-    /// The whole body, if it is what was declared.
-    pub(super) fn checked(self, body: Bytes) -> Result<Bytes, Refusal> {
-        if let Some(expected) = self.md5 {
-            let computed = Md5::of(&body);
-            if computed != expected {
-                return Err(Error::Md5Mismatch { expected, computed }.into());
-            }
-        }
-        match self.checksum {
-            Some(checksum) if !checksum.fits(&body) => Err(checksum.algorithm.mismatch().into()),
-            _ => Ok(body),
-        }
-    }
+/// Clients write it as headers have dates, or as documents do.
+fn read_date(text: &str) -> Result<Timestamp, Refusal> {
+    let of_document = || {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(at.as_microsecond()).ok().map(Timestamp::from_micros)
+    };
+    parse_date(text).or_else(of_document).ok_or(Refusal::MalformedXml("LastModifiedTime is not a date"))
 }
 
 #[cfg(test)]
@@ -122,10 +146,13 @@ mod tests {
     #[track_caller]
     fn check(inner: &str, expected: Option<(&[&str], bool)>) {
         let deletion = Deletion::read(format!("<Delete>{inner}</Delete>").as_bytes()).ok();
-        let expected = expected.map(|(keys, quiet)| Deletion {
-            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-            quiet,
-        });
+        let doomed = |key: &&str| Doomed {
+            key: (*key).to_owned(),
+            version: None,
+            conditions: Conditions::none(ETagStyle::S3),
+        };
+        let expected =
+            expected.map(|(keys, quiet)| Deletion { objects: keys.iter().map(doomed).collect(), quiet });
         assert_eq!(deletion, expected);
     }
 
@@ -144,8 +171,28 @@ mod tests {
         check("", None);
         check("<Object></Object>", None);
         check("<Object><Key><x/></Key></Object>", None);
-        check("<Object><Key>a</Key><VersionId>v</VersionId></Object>", None);
+        check("<Object><Key>a</Key><Size>-1</Size></Object>", None);
+        check("<Object><Key>a</Key><LastModifiedTime>today</LastModifiedTime></Object>", None);
         check("<Object><Key>a</Key><New/></Object>", None);
         check(&"<Object><Key>a</Key></Object>".repeat(KEYS_COUNT_MAX + 1), None);
+    }
+
+    #[test]
+    fn an_object_may_name_a_version_and_conditions() {
+        for date in ["Thu, 01 Jan 2026 00:00:00 GMT", "2026-01-01T00:00:00.000Z"] {
+            let document = format!(
+                "<Delete><Object><Key>a</Key><VersionId>null</VersionId><ETag>\"e\"</ETag><Size>3</Size>\
+                 <LastModifiedTime>{date}</LastModifiedTime></Object></Delete>"
+            );
+            let [doomed] = &Deletion::read(document.as_bytes()).unwrap().objects[..] else { panic!() };
+            assert_eq!(doomed.version.as_deref(), Some("null"));
+            let conditions = Conditions {
+                if_match: martlet_model::Match::OneOf(vec!["e".to_owned()]),
+                if_bytes: Some(3),
+                if_modified_at: Some(Timestamp::from_micros(1_767_225_600_000_000)),
+                ..Conditions::none(ETagStyle::S3)
+            };
+            assert_eq!(doomed.conditions, conditions);
+        }
     }
 }

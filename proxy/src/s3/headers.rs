@@ -1,16 +1,13 @@
 //! Request headers, typed. Of `x-amz-*` there is an allow-list: what no operation has taken is refused.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE,
     EXPIRES, HeaderName,
 };
 use http::{HeaderMap, HeaderValue};
 use martlet_model::metadata::MetadataError;
-use martlet_model::{Error, Md5, ObjectMetadata, UserMetadata};
+use martlet_model::{Error, ObjectMetadata, UserMetadata};
 
-use super::checksum::{Algorithm, Checksum};
 use super::refusal::Refusal;
 
 /// S3's limit on user metadata: names and values together.
@@ -18,7 +15,6 @@ pub(super) const USER_METADATA_S3_BYTES_MAX: usize = 2048;
 
 const AMZ_PREFIX: &str = "x-amz-";
 const META_PREFIX: &str = "x-amz-meta-";
-const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 
 /// Announces the checksum that follows the body.
 pub(super) const TRAILER: &str = "x-amz-trailer";
@@ -35,15 +31,6 @@ const AMZ_OF_EVERY_REQUEST: [&str; 6] = [
     DECODED_BYTES,
     "x-amz-user-agent",
 ];
-
-/// What a body must be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Integrity {
-    /// `Content-MD5`
-    pub(super) md5: Option<Md5>,
-    /// `x-amz-checksum-*`
-    pub(super) checksum: Option<Checksum>,
-}
 
 /// The headers of a request, and which of the `x-amz-*` nobody has taken yet.
 #[derive(Debug)]
@@ -78,6 +65,22 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// Takes a header that is a list: of several, all, with commas between.
+    pub(super) fn take_list(&mut self, name: &'static str) -> Result<String, Refusal> {
+        self.untaken.retain(|untaken| *untaken != name);
+        let values: Result<Vec<_>, _> = self.all.get_all(name).iter().map(HeaderValue::to_str).collect();
+        values.map(|values| values.join(",")).map_err(|_| Refusal::argument(name, "it is not text"))
+    }
+
+    /// Takes a header that is a number.
+    pub(super) fn take_number(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.take(name)? else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Some(number)),
+            _ => Err(Refusal::argument(name, "it is not a number")),
+        }
+    }
+
     /// Takes a header of which one value is offered, whatever it would mean otherwise.
     pub(super) fn take_only(&mut self, name: &'static str, offered: &str) -> Result<(), Refusal> {
         match self.take(name)? {
@@ -92,57 +95,6 @@ impl<'a> Headers<'a> {
         match self.untaken.first() {
             None => Ok(()),
             Some(name) => Err(Refusal::NotOffered(format!("the header {name}"))),
-        }
-    }
-
-    /// What the body must be.
-    pub(super) fn take_integrity(&mut self) -> Result<Integrity, Refusal> {
-        Ok(Integrity { md5: self.content_md5()?, checksum: self.take_checksum()? })
-    }
-
-    pub(super) fn content_md5(&self) -> Result<Option<Md5>, Refusal> {
-        let Some(value) = self.all.get("content-md5") else { return Ok(None) };
-        let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        digest.map(|digest| Some(Md5(digest))).ok_or(Refusal::InvalidDigest)
-    }
-
-    /// The checksum that a trailer is going to have.
-    pub(super) fn trailing(&self) -> Result<Option<Algorithm>, Refusal> {
-        let mut values = self.all.get_all(TRAILER).iter();
-        let Some(value) = values.next() else { return Ok(None) };
-        let name = value.to_str().unwrap_or_default().trim();
-        match Algorithm::of_header(name) {
-            _ if values.next().is_some() => Err(Refusal::argument(TRAILER, "it is there more than once")),
-            Some(algorithm) => Ok(Some(algorithm)),
-            None if name.starts_with("x-amz-checksum-") => {
-                Err(Refusal::NotOffered(format!("the trailer {name}")))
-            }
-            None => Err(Refusal::Request("x-amz-trailer doesn't name a checksum")),
-        }
-    }
-
-    fn take_checksum(&mut self) -> Result<Option<Checksum>, Refusal> {
-        let mut found = None;
-        for algorithm in Algorithm::ALL {
-            let Some(text) = self.take(algorithm.header())? else { continue };
-            let checksum = Checksum::parse(algorithm, text)
-                .ok_or(Refusal::Request("the value of an x-amz-checksum header is not valid"))?;
-            if found.replace(checksum).is_some() {
-                return Err(Refusal::Request("there is more than one x-amz-checksum header"));
-            }
-        }
-        let trailing = self.trailing()?;
-        if trailing.is_some() && found.is_some() {
-            return Err(Refusal::Request("there is more than one checksum: in a header and in a trailer"));
-        }
-        let Some(name) = self.take(SDK_ALGORITHM)? else { return Ok(found) };
-        match (Algorithm::parse(name), found.as_ref().map(|checksum| checksum.algorithm).or(trailing)) {
-            (None, _) => Err(Refusal::NotOffered(format!("the checksum algorithm {name}"))),
-            (Some(named), Some(algorithm)) if named == algorithm => Ok(found),
-            (Some(_), Some(_)) => {
-                Err(Refusal::Request("x-amz-sdk-checksum-algorithm names another checksum"))
-            }
-            (Some(_), None) => Err(Refusal::Request("x-amz-sdk-checksum-algorithm is there without one")),
         }
     }
 
@@ -264,34 +216,5 @@ mod tests {
         let all = map(&[("x-amz-meta-a", "1"), ("x-amz-meta-empty", "")]);
         let metadata = Headers::new(&all).take_metadata().unwrap();
         assert_eq!(metadata.user.iter().collect::<Vec<_>>(), [("a", "1"), ("empty", "")]);
-    }
-
-    #[track_caller]
-    fn check_integrity(headers: &[(&'static str, &'static str)], right: bool) {
-        let all = map(headers);
-        let outcome = Headers::new(&all).take_integrity();
-        assert_eq!(outcome.is_ok(), right, "{outcome:?}");
-    }
-
-    #[test]
-    fn checksums_are_read_strictly() {
-        check_integrity(
-            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-sdk-checksum-algorithm", "CRC32")],
-            true,
-        );
-        check_integrity(&[("x-amz-checksum-crc32", "y/Q5Jg==")], true);
-        check_integrity(&[("x-amz-sdk-checksum-algorithm", "CRC32")], false);
-        check_integrity(
-            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-sdk-checksum-algorithm", "SHA1")],
-            false,
-        );
-        check_integrity(
-            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-crc32c", "4waSgw==")],
-            false,
-        );
-        check_integrity(&[("x-amz-checksum-crc32", "nonsense")], false);
-        check_integrity(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")], true);
-        check_integrity(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg")], false);
-        check_integrity(&[("content-md5", "AAAA")], false);
     }
 }

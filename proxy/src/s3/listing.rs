@@ -15,7 +15,7 @@ use super::xml::Writer;
 use super::{Scene, answer};
 
 /// The most entries of one page.
-const PAGE_MAX: usize = 1000;
+pub(super) const PAGE_MAX: usize = 1000;
 
 /// `ListObjects` and `ListObjectsV2`.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(super) struct ListUploads {
 
 /// How names are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
+pub(super) enum Encoding {
     Plain,
     Url,
 }
@@ -111,7 +111,7 @@ impl ListUploads {
 }
 
 impl Encoding {
-    fn take(query: &mut Query<'_>) -> Result<Self, Refusal> {
+    pub(super) fn take(query: &mut Query<'_>) -> Result<Self, Refusal> {
         match query.take("encoding-type")?.as_deref() {
             None | Some("") => Ok(Self::Plain),
             Some("url") => Ok(Self::Url),
@@ -119,7 +119,7 @@ impl Encoding {
         }
     }
 
-    fn write(self, xml: &mut Writer, element: &str, name: &[u8]) {
+    pub(super) fn write(self, xml: &mut Writer, element: &str, name: &[u8]) {
         match self {
             // Names are UTF-8; a common prefix may end within a character when the delimiter does.
             Self::Plain => xml.text(element, &String::from_utf8_lossy(name)),
@@ -151,13 +151,7 @@ impl Scene<'_> {
                 write_object(&mut xml, object, list.encoding, owner);
             }
         }
-        for entry in &page.entries {
-            if let ListEntry::Prefix(prefix) = entry {
-                xml.open("CommonPrefixes");
-                list.encoding.write(&mut xml, "Prefix", prefix);
-                xml.close("CommonPrefixes");
-            }
-        }
+        write_prefixes(&mut xml, &page.entries, list.encoding);
         Ok(answer::xml(xml))
     }
 
@@ -245,7 +239,17 @@ fn write_object(xml: &mut Writer, object: &ObjectEntry, encoding: Encoding, owne
     xml.word("StorageClass", "STANDARD").close("Contents");
 }
 
-fn write_owner(xml: &mut Writer, role: &str, owner: &str) {
+pub(super) fn write_prefixes<T>(xml: &mut Writer, entries: &[ListEntry<T>], encoding: Encoding) {
+    for entry in entries {
+        if let ListEntry::Prefix(prefix) = entry {
+            xml.open("CommonPrefixes");
+            encoding.write(xml, "Prefix", prefix);
+            xml.close("CommonPrefixes");
+        }
+    }
+}
+
+pub(super) fn write_owner(xml: &mut Writer, role: &str, owner: &str) {
     xml.open(role).text("ID", owner).text("DisplayName", owner).close(role);
 }
 
@@ -261,6 +265,6 @@ pub(super) fn decode_token(token: &str) -> Result<Bytes, Refusal> {
     }
 }
 
-fn bytes_unless_empty(text: &str) -> Option<Bytes> {
+pub(super) fn bytes_unless_empty(text: &str) -> Option<Bytes> {
     (!text.is_empty()).then(|| Bytes::copy_from_slice(text.as_bytes()))
 }

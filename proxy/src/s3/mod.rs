@@ -5,6 +5,7 @@
 //! `refusal` and `answer` speak.
 
 mod answer;
+mod attributes;
 mod bucket;
 mod checksum;
 mod chunked;
@@ -14,17 +15,22 @@ mod configuration;
 mod controls;
 mod copy;
 mod cors;
+mod delete;
 mod delete_many;
 mod headers;
 pub mod host;
 mod identify;
+mod integrity;
 mod listing;
 mod object;
+mod parts;
 mod query;
 pub mod refusal;
 mod resource;
+mod tagging;
 mod unset;
 mod upload;
+mod versions;
 mod xml;
 
 use std::sync::Arc;
@@ -42,7 +48,7 @@ use martlet_model::{
 use crate::body::RequestBody;
 use crate::dialect::{About, Dialect, Identified};
 use crate::request_id::RequestId;
-use command::{Command, Operation};
+use command::{Command, ObjectOperation, Operation};
 use host::VirtualHosts;
 use refusal::Refusal;
 use upload::PartsPage;
@@ -97,13 +103,14 @@ impl Dialect for S3 {
         store: &Guarded,
         about: &About,
     ) -> Result<Response, Refusal> {
-        let Command { bucket, operation } = command;
+        let Command { bucket, expected_owner, operation } = command;
         let Some(bucket) = bucket else { return self.on_account(operation, store).await };
         let container = match (&operation, store.identity().account()) {
             (Operation::CreateBucket, Some(own)) => in_account(own, &bucket),
             (Operation::CreateBucket, None) => return Err(Error::Denied.into()),
             _ => container_of(&bucket, store).await?,
         };
+        check_owner(&container, expected_owner.as_deref())?;
         let scene = Scene { store, container: &container, region: &self.region, about };
         match scene.act(operation, body).await {
             Err(Refusal::Store(Error::NotFound(Noun::Container))) => Err(absent(&container, store).await),
@@ -146,24 +153,47 @@ impl Scene<'_> {
             Operation::ListObjects(list) => self.list_objects(&list).await,
             Operation::ListMultipartUploads(list) => self.list_uploads(&list).await,
             Operation::DeleteObjects(integrity) => self.delete_objects(integrity, body).await,
-            Operation::GetObject { key, read } => self.get_object(key, read).await,
-            Operation::HeadObject { key, read } => self.head_object(key, read).await,
-            Operation::PutObject { key, new } => self.put_object(key, new, body).await,
-            Operation::CopyObject { key, copy } => self.copy_object(key, copy).await,
-            Operation::DeleteObject { key, conditions } => self.delete_object(key, &conditions).await,
-            Operation::CreateMultipartUpload { key, metadata } => self.create_upload(key, metadata).await,
-            Operation::UploadPart { key, upload, number, integrity } => {
-                self.upload_part(key, upload, number, (integrity, body)).await
+            Operation::GetBucketVersioning => self.versioning().await,
+            Operation::PutBucketVersioning(integrity) => self.set_versioning(integrity, body).await,
+            Operation::ListObjectVersions(list) => self.list_versions(&list).await,
+            Operation::Object { key, operation } => self.act_on_object(key, operation, body).await,
+        }
+    }
+
+    async fn act_on_object(
+        &self,
+        key: ObjectKey,
+        operation: ObjectOperation,
+        body: RequestBody,
+    ) -> Result<Response, Refusal> {
+        let object = self.object(key);
+        match operation {
+            ObjectOperation::GetObject(read) => self.get_object(&object, read).await,
+            ObjectOperation::HeadObject(read) => self.head_object(&object, read).await,
+            ObjectOperation::GetObjectAttributes(read) => self.attributes(&object, read).await,
+            ObjectOperation::PutObject(new) => self.put_object(&object, new, body).await,
+            ObjectOperation::CopyObject(copy) => self.copy_object(&object, *copy).await,
+            ObjectOperation::DeleteObject { version, conditions } => {
+                self.delete_object(&object, version, &conditions).await
             }
-            Operation::UploadPartCopy { key, upload, number, source } => {
-                self.copy_part(key, upload, number, source).await
+            ObjectOperation::GetObjectTagging { version } => self.tags(&object, version).await,
+            ObjectOperation::PutObjectTagging { version, integrity } => {
+                self.set_tags(&object, version, (integrity, body)).await
             }
-            Operation::CompleteMultipartUpload { key, upload, conditions, integrity } => {
-                self.complete_upload(key, upload, &conditions, (integrity, body)).await
+            ObjectOperation::DeleteObjectTagging { version } => self.remove_tags(&object, version).await,
+            ObjectOperation::CreateMultipartUpload(begin) => self.create_upload(&object, begin).await,
+            ObjectOperation::UploadPart { upload, number, integrity } => {
+                self.upload_part(&object, upload, number, (integrity, body)).await
             }
-            Operation::AbortMultipartUpload { key, upload } => self.abort_upload(key, upload).await,
-            Operation::ListParts { key, upload, after, limit } => {
-                self.list_parts(key, upload, PartsPage { after, limit }).await
+            ObjectOperation::UploadPartCopy { upload, number, source } => {
+                self.copy_part(&object, upload, number, source).await
+            }
+            ObjectOperation::CompleteMultipartUpload { upload, completion } => {
+                self.complete_upload(&object, upload, completion, body).await
+            }
+            ObjectOperation::AbortMultipartUpload { upload } => self.abort_upload(&object, upload).await,
+            ObjectOperation::ListParts { upload, after, limit } => {
+                self.list_parts(&object, upload, PartsPage { after, limit }).await
             }
         }
     }
@@ -191,6 +221,14 @@ async fn container_of(bucket: &ContainerName, store: &Guarded) -> Result<Contain
 
 fn in_account(account: &AccountName, bucket: &ContainerName) -> ContainerId {
     ContainerId { account: account.clone(), name: bucket.clone() }
+}
+
+/// Whether a bucket belongs to whom the caller expects.
+fn check_owner(container: &ContainerId, expected: Option<&str>) -> Result<(), Refusal> {
+    match expected {
+        Some(expected) if expected != container.account.as_str() => Err(Error::Denied.into()),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Why a bucket isn't in the caller's account: it doesn't exist, or it is another's.

@@ -6,13 +6,13 @@ use http::header::CONTENT_RANGE;
 use martlet_auth::Identity;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    BodyError, ByteRange, ByteStream, Conditions, Download, ETagStyle, Error, Match, NewObject, Noun,
-    ObjectId, ObjectInfo, ObjectKey, ObjectStore as _, Read, Span,
+    Annotations, BodyError, Conditions, Download, ETagStyle, Error, Match, NewObject, ObjectId, ObjectInfo,
+    ObjectStore as _, Read, Span, VersionId,
 };
 
-use super::checksum::Checksum;
-use super::command::{PutObject, ReadObject};
+use super::command::{Piece, PutObject, ReadObject};
 use super::conditions::IfRange;
+use super::integrity::Integrity;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::{Scene, answer};
@@ -51,83 +51,98 @@ impl Overrides {
 impl Scene<'_> {
     pub(super) async fn put_object(
         &self,
-        key: ObjectKey,
+        object: &ObjectId,
         new: PutObject,
         body: RequestBody,
     ) -> Result<Response, Refusal> {
-        let PutObject { metadata, conditions, integrity } = new;
+        let PutObject { metadata, tags, conditions, integrity } = new;
         let bytes = declared(&body)?;
+        let (body, checksum) = Integrity::held(integrity.checksum, body);
         let new = NewObject {
             md5: integrity.md5,
             bytes: Some(bytes),
-            ..NewObject::new(metadata, conditions, checked(body, integrity.checksum))
+            annotations: Annotations { acl: None, tags },
+            checksum,
+            ..NewObject::new(metadata, conditions, body)
         };
-        let info = self.store.put(&self.object(key), new).await?;
-        Ok(answer::stored(&info.content))
+        let info = self.store.put(object, new).await?;
+        Ok(answer::stored(&info))
     }
 
-    pub(super) async fn get_object(&self, key: ObjectKey, read: ReadObject) -> Result<Response, Refusal> {
-        let ReadObject { conditions, range, if_range, overrides } = read;
-        self.check_overrides(&overrides)?;
-        let object = self.object(key);
-        let (found, range) = match range {
-            Some(range) if if_range != IfRange::Any => {
-                self.get_if_range(&object, conditions, range, &if_range).await?
+    pub(super) async fn get_object(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {
+        self.check_overrides(&read.overrides)?;
+        let ReadObject { version, conditions, piece, overrides, shows_checksum } = read;
+        let (found, is_whole) = match piece {
+            Piece::Part(number) => {
+                let read = ReadObject { version, conditions, piece, overrides, shows_checksum };
+                return self.get_part(object, read, number).await;
             }
-            range => (self.store.get(&object, Read { version: None, conditions, range }).await?, range),
+            Piece::Whole => (self.get_whole(object, version, conditions).await?, true),
+            Piece::Range(range, IfRange::Any) => {
+                (self.store.get(object, Read { version, conditions, range: Some(range) }).await?, false)
+            }
+            Piece::Range(range, if_range) => {
+                let read = Read { version, conditions, range: Some(range) };
+                self.get_if_range(object, read, &if_range).await?
+            }
         };
         let mut response = Response::new(download(found.body, self.about.id));
-        describe(&mut response, &found.info, range.map(|_| found.span), &overrides);
+        describe(&mut response, &found.info, (!is_whole).then_some(found.span), &overrides);
+        if is_whole && shows_checksum {
+            answer::set_whole_checksum(response.headers_mut(), &found.info);
+        }
         Ok(response)
     }
 
-    /// The range, if the object is the one that the reader has a part of already; otherwise all of it.
+    async fn get_whole(
+        &self,
+        object: &ObjectId,
+        version: Option<VersionId>,
+        conditions: Conditions,
+    ) -> Result<Download, Error> {
+        self.store.get(object, Read { version, conditions, range: None }).await
+    }
+
+    /// The range, if the object is the one that the reader has a part of already; otherwise all of it, which is told.
     async fn get_if_range(
         &self,
         object: &ObjectId,
-        conditions: Conditions,
-        range: ByteRange,
+        read: Read,
         if_range: &IfRange,
-    ) -> Result<(Download, Option<ByteRange>), Error> {
-        let info = self.store.head(object, None, &conditions).await?;
+    ) -> Result<(Download, bool), Error> {
+        let Read { version, conditions, range } = read;
+        let info = self.store.head(object, version, &conditions).await?;
         if if_range.includes(&info) {
             let etag = info.content.etag(ETagStyle::S3);
             let same = Conditions { if_match: Match::OneOf(vec![etag]), ..conditions.clone() };
-            match self.store.get(object, Read { version: None, conditions: same, range: Some(range) }).await {
+            match self.store.get(object, Read { version, conditions: same, range }).await {
                 // It has been replaced in the meantime.
                 Err(Error::PreconditionFailed) => {}
-                outcome => return Ok((outcome?, Some(range))),
+                outcome => return Ok((outcome?, false)),
             }
         }
-        Ok((self.store.get(object, Read { version: None, conditions, range: None }).await?, None))
+        Ok((self.get_whole(object, version, conditions).await?, true))
     }
 
-    pub(super) async fn head_object(&self, key: ObjectKey, read: ReadObject) -> Result<Response, Refusal> {
-        let ReadObject { conditions, range, if_range, overrides } = read;
-        self.check_overrides(&overrides)?;
-        let info = self.store.head(&self.object(key), None, &conditions).await?;
-        let span = match range.filter(|_| if_range.includes(&info)) {
-            None => None,
-            Some(range) => match range.of(info.content.bytes) {
+    pub(super) async fn head_object(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {
+        self.check_overrides(&read.overrides)?;
+        if let Piece::Part(number) = read.piece {
+            return self.head_part(object, read, number).await;
+        }
+        let info = self.store.head(object, read.version, &read.conditions).await?;
+        let span = match read.piece {
+            Piece::Range(range, if_range) if if_range.includes(&info) => match range.of(info.content.bytes) {
                 Some(span) => Some(span),
                 None => return Err(Error::RangeUnsatisfiable(Box::new(info)).into()),
             },
+            Piece::Whole | Piece::Range(..) | Piece::Part(_) => None,
         };
         let mut response = answer::empty(StatusCode::OK);
-        describe(&mut response, &info, span, &overrides);
-        Ok(response)
-    }
-
-    /// S3 doesn't tell whether there was anything to remove, unless a condition asks.
-    pub(super) async fn delete_object(
-        &self,
-        key: ObjectKey,
-        conditions: &Conditions,
-    ) -> Result<Response, Refusal> {
-        match self.store.delete(&self.object(key), None, conditions).await {
-            Ok(_) | Err(Error::NotFound(Noun::Object)) => Ok(answer::empty(StatusCode::NO_CONTENT)),
-            Err(error) => Err(error.into()),
+        describe(&mut response, &info, span, &read.overrides);
+        if span.is_none() && read.shows_checksum {
+            answer::set_whole_checksum(response.headers_mut(), &info);
         }
+        Ok(response)
     }
 
     /// Whoever can be sent a link mustn't be shown other headers than the owner chose: S3 wants a signature.
@@ -141,7 +156,12 @@ impl Scene<'_> {
     }
 }
 
-fn describe(response: &mut Response, info: &ObjectInfo, span: Option<Span>, overrides: &Overrides) {
+pub(super) fn describe(
+    response: &mut Response,
+    info: &ObjectInfo,
+    span: Option<Span>,
+    overrides: &Overrides,
+) {
     let bytes = info.content.bytes;
     let Some(span) = span else {
         answer::describe(response.headers_mut(), info, bytes, overrides);
@@ -159,14 +179,5 @@ pub(super) fn declared(body: &RequestBody) -> Result<u64, Refusal> {
         None => Err(Refusal::NoContentLength),
         Some(bytes) if bytes > PUT_BYTES_MAX => Err(BodyError::TooLarge { bytes_max: PUT_BYTES_MAX }.into()),
         Some(bytes) => Ok(bytes),
-    }
-}
-
-/// The body for the store, with a check of its checksum around.
-pub(super) fn checked(body: RequestBody, checksum: Option<Checksum>) -> ByteStream {
-    let body = body.into_stream(PUT_BYTES_MAX);
-    match checksum {
-        Some(checksum) => checksum.guard(body),
-        None => body,
     }
 }

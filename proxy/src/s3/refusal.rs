@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONNECTION, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, LAST_MODIFIED};
 use http::{HeaderValue, Method, StatusCode};
 use martlet_auth::TargetError;
 use martlet_auth::policy::MalformedPolicy;
@@ -49,6 +49,12 @@ pub enum Refusal {
     Cors(CorsRefusal),
     /// Ownership that leaves no room for ACLs, beside an ACL that grants something.
     AclBesideOwnership,
+    /// What is wrong with a tag, or with all of them.
+    Tag(&'static str),
+    /// Nothing is said about what versioning should be.
+    VersioningConfiguration,
+    /// The value of this header isn't a checksum of its kind.
+    ChecksumValue(&'static str),
 }
 
 /// The words of an answer: a status, AWS's code, and a sentence.
@@ -76,6 +82,14 @@ impl Refusal {
         match &self {
             Self::Store(Error::RangeUnsatisfiable(info)) => {
                 answer::set(headers, CONTENT_RANGE, &format!("bytes */{}", info.content.bytes));
+            }
+            Self::Store(Error::DeleteMarker { version, modified, is_current }) => {
+                answer::set_version(headers, *version);
+                answer::set_delete_marker(headers);
+                answer::set(headers, LAST_MODIFIED, &answer::http_date(*modified));
+                if !is_current {
+                    headers.insert(ALLOW, HeaderValue::from_static("DELETE"));
+                }
             }
             Self::Store(Error::Body(_)) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -154,6 +168,14 @@ impl Refusal {
                 "InvalidBucketAclWithObjectOwnership",
                 "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
             ),
+            Self::Tag(problem) => bad("InvalidTag", problem),
+            Self::VersioningConfiguration => bad(
+                "IllegalVersioningConfigurationException",
+                "the versioning configuration must have a Status",
+            ),
+            Self::ChecksumValue(header) => {
+                bad("InvalidRequest", &format!("Value for {header} header is invalid."))
+            }
         }
     }
 }
@@ -180,10 +202,11 @@ impl Words {
 fn store_words(error: &Error) -> Words {
     let (status, code) = match error {
         Error::NotFound(Noun::Account | Noun::Container) => (StatusCode::NOT_FOUND, "NoSuchBucket"),
-        Error::NotFound(Noun::Object) | Error::NothingToMatch => (StatusCode::NOT_FOUND, "NoSuchKey"),
+        Error::NotFound(Noun::Object)
+        | Error::NothingToMatch
+        | Error::DeleteMarker { is_current: true, .. } => (StatusCode::NOT_FOUND, "NoSuchKey"),
         Error::NotFound(Noun::Upload) => (StatusCode::NOT_FOUND, "NoSuchUpload"),
         Error::NotFound(Noun::Version) => (StatusCode::NOT_FOUND, "NoSuchVersion"),
-        Error::DeleteMarker { is_current: true, .. } => (StatusCode::NOT_FOUND, "NoSuchKey"),
         Error::DeleteMarker { is_current: false, .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
         Error::VersioningStays => (StatusCode::CONFLICT, "InvalidBucketState"),
         Error::NameTaken => (StatusCode::CONFLICT, "BucketAlreadyExists"),

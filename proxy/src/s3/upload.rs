@@ -1,18 +1,19 @@
 //! Multipart uploads.
 
 use axum::response::Response;
-use http::StatusCode;
-use http::header::HOST;
+use http::header::{ETAG, HOST};
+use http::{HeaderValue, StatusCode};
 use martlet_model::{
-    ChecksumCell, ChosenPart, Completion, Conditions, NewPart, NewUpload, ObjectInfo, ObjectKey,
-    ObjectMetadata, PartInfo, PartNumber, UploadId, UploadStore as _,
+    Annotations, ChecksumPlan, ChosenPart, Completion, Error, NewPart, NewUpload, Noun, ObjectId, ObjectInfo,
+    ObjectKey, PartInfo, PartNumber, StoredChecksum, UploadId, UploadStore as _,
 };
 
-use super::headers::Integrity;
-use super::object::{checked, declared};
+use super::command::{BeginUpload, CompleteUpload};
+use super::integrity::{Integrity, JoinedChecksum};
+use super::object::declared;
 use super::refusal::Refusal;
 use super::xml::{Element, Writer};
-use super::{Scene, answer};
+use super::{Scene, answer, checksum};
 use crate::body::RequestBody;
 
 /// The largest document that names 10,000 parts: about 300 bytes for each.
@@ -28,51 +29,80 @@ pub(super) struct PartsPage {
 impl Scene<'_> {
     pub(super) async fn create_upload(
         &self,
-        key: ObjectKey,
-        metadata: ObjectMetadata,
+        object: &ObjectId,
+        begin: BeginUpload,
     ) -> Result<Response, Refusal> {
-        let object = self.object(key);
-        let upload = self.store.begin_upload(&object, NewUpload { metadata, ..NewUpload::default() }).await?;
+        let BeginUpload { metadata, tags, plan } = begin;
+        let annotations = Annotations { acl: None, tags };
+        let new = NewUpload { metadata, annotations, checksum: plan };
+        let upload = self.store.begin_upload(object, new).await?;
         let mut xml = Writer::new("InitiateMultipartUploadResult");
         xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
         xml.word("UploadId", upload);
-        Ok(answer::xml(xml))
+        let mut response = answer::xml(xml);
+        if let Some(ChecksumPlan { algorithm, kind }) = plan {
+            let headers = response.headers_mut();
+            headers.insert("x-amz-checksum-algorithm", HeaderValue::from_static(checksum::name(algorithm)));
+            headers.insert("x-amz-checksum-type", HeaderValue::from_static(checksum::kind_name(kind)));
+        }
+        Ok(response)
     }
 
     pub(super) async fn upload_part(
         &self,
-        key: ObjectKey,
+        object: &ObjectId,
         upload: UploadId,
         number: PartNumber,
         (integrity, body): (Integrity, RequestBody),
     ) -> Result<Response, Refusal> {
         let bytes = declared(&body)?;
-        let part = NewPart {
-            number,
-            md5: integrity.md5,
-            bytes: Some(bytes),
-            body: checked(body, integrity.checksum),
-            checksum: ChecksumCell::default(),
-        };
-        let part = self.store.put_part(&self.object(key), upload, part).await?;
+        let (body, checksum) = Integrity::held(integrity.checksum, body);
+        let part = NewPart { number, md5: integrity.md5, bytes: Some(bytes), body, checksum };
+        let part = self.store.put_part(object, upload, part).await?;
         let mut response = answer::empty(StatusCode::OK);
-        answer::set(response.headers_mut(), http::header::ETAG, &quoted_md5(&part));
+        let headers = response.headers_mut();
+        answer::set(headers, ETAG, &quoted_md5(&part));
+        if let Some(sum) = &part.checksum {
+            answer::set_checksum(headers, sum, None);
+        }
         Ok(response)
     }
 
     pub(super) async fn complete_upload(
         &self,
-        key: ObjectKey,
+        object: &ObjectId,
         upload: UploadId,
-        conditions: &Conditions,
-        (integrity, body): (Integrity, RequestBody),
+        completion: CompleteUpload,
+        body: RequestBody,
     ) -> Result<Response, Refusal> {
+        let CompleteUpload { conditions, integrity, checksum, bytes } = completion;
         let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
         let parts = read_parts(&document)?;
-        let object = self.object(key);
-        let completion = Completion { parts, conditions: conditions.clone(), bytes: None, checksum: None };
-        let info = self.store.complete_upload(&object, upload, completion).await?;
-        Ok(answer::xml(self.completed(&object.key, &info)))
+        let checksum = self.planned(object, upload, checksum).await?;
+        let completion = Completion { parts, conditions, bytes, checksum };
+        let info = self.store.complete_upload(object, upload, completion).await?;
+        let mut response = answer::xml(self.completed(&object.key, &info));
+        answer::set_written_version(response.headers_mut(), &info);
+        Ok(response)
+    }
+
+    /// The checksum that the joined object must have, if the upload was begun with one of that kind.
+    async fn planned(
+        &self,
+        object: &ObjectId,
+        upload: UploadId,
+        joined: JoinedChecksum,
+    ) -> Result<Option<StoredChecksum>, Refusal> {
+        if joined == JoinedChecksum::default() {
+            return Ok(None);
+        }
+        let plan = match self.store.upload(object, upload).await {
+            Ok(info) => info.new.checksum,
+            // It has been completed before: the store knows.
+            Err(Error::NotFound(Noun::Upload)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        joined.under(plan)
     }
 
     fn completed(&self, key: &ObjectKey, info: &ObjectInfo) -> Writer {
@@ -83,29 +113,41 @@ impl Scene<'_> {
         xml.text("Location", &format!("http://{host}/{bucket}/{path}"));
         xml.text("Bucket", bucket).text("Key", key.as_str());
         xml.text("ETag", &answer::quoted_etag(&info.content));
+        if let Some(sum) = &info.checksum {
+            xml.word(checksum::element(sum.algorithm), checksum::show_of(sum, &info.content));
+            xml.word("ChecksumType", checksum::kind_name(sum.kind));
+        }
         xml
     }
 
-    pub(super) async fn abort_upload(&self, key: ObjectKey, upload: UploadId) -> Result<Response, Refusal> {
-        self.store.abort_upload(&self.object(key), upload).await?;
+    pub(super) async fn abort_upload(
+        &self,
+        object: &ObjectId,
+        upload: UploadId,
+    ) -> Result<Response, Refusal> {
+        self.store.abort_upload(object, upload).await?;
         Ok(answer::empty(StatusCode::NO_CONTENT))
     }
 
     pub(super) async fn list_parts(
         &self,
-        key: ObjectKey,
+        object: &ObjectId,
         upload: UploadId,
         page: PartsPage,
     ) -> Result<Response, Refusal> {
         let PartsPage { after, limit } = page;
-        let object = self.object(key);
-        let (parts, more) = self.store.parts(&object, upload, after, limit).await?;
+        let plan = self.store.upload(object, upload).await?.new.checksum;
+        let (parts, more) = self.store.parts(object, upload, after, limit).await?;
         let more = more && limit > 0;
         let mut xml = Writer::new("ListPartsResult");
         xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
         xml.word("UploadId", upload);
         self.write_people(&mut xml);
         xml.word("StorageClass", "STANDARD");
+        if let Some(ChecksumPlan { algorithm, kind }) = plan {
+            xml.word("ChecksumAlgorithm", checksum::name(algorithm));
+            xml.word("ChecksumType", checksum::kind_name(kind));
+        }
         xml.word("PartNumberMarker", after.map_or(0, PartNumber::get));
         if let Some(last) = parts.last() {
             xml.word("NextPartNumberMarker", last.number.get());
@@ -114,7 +156,11 @@ impl Scene<'_> {
         for part in &parts {
             xml.open("Part").word("PartNumber", part.number.get());
             xml.word("LastModified", answer::iso_date(part.modified)).text("ETag", &quoted_md5(part));
-            xml.word("Size", part.bytes).close("Part");
+            xml.word("Size", part.bytes);
+            if let Some(sum) = &part.checksum {
+                xml.word(checksum::element(sum.algorithm), checksum::show(sum));
+            }
+            xml.close("Part");
         }
         Ok(answer::xml(xml))
     }
@@ -134,19 +180,26 @@ fn read_part(part: &Element) -> Result<ChosenPart, Refusal> {
     if part.name != "Part" {
         return Err(Refusal::MalformedXml("CompleteMultipartUpload has an unknown element"));
     }
-    let (mut number, mut etag) = (None, None);
+    let (mut number, mut etag, mut checksum) = (None, None, None);
     for element in &part.children {
         match element.name.as_str() {
             "PartNumber" => number = element.word()?.parse().ok().and_then(PartNumber::new),
             "ETag" => etag = Some(element.word()?.trim_matches('"').to_owned()),
-            name if name.starts_with("Checksum") => {
-                return Err(Refusal::NotOffered(format!("{name} of a part")));
-            }
-            _ => return Err(Refusal::MalformedXml("Part has an unknown element")),
+            name => match checksum::of_element(name) {
+                Some(algorithm) if checksum.is_none() => {
+                    let read = checksum::parse(algorithm, element.word()?);
+                    checksum = Some(read.ok_or(Refusal::MalformedXml("a part's checksum is none"))?);
+                }
+                Some(_) => return Err(Refusal::MalformedXml("Part has two checksums")),
+                None if name.starts_with("Checksum") => {
+                    return Err(Refusal::NotOffered(format!("{name} of a part")));
+                }
+                None => return Err(Refusal::MalformedXml("Part has an unknown element")),
+            },
         }
     }
     match (number, etag) {
-        (Some(number), Some(etag)) => Ok(ChosenPart { number, etag, checksum: None }),
+        (Some(number), Some(etag)) => Ok(ChosenPart { number, etag, checksum }),
         (None, _) => Err(Refusal::MalformedXml("Part has no PartNumber from 1 to 10000")),
         (_, None) => Err(Refusal::MalformedXml("Part has no ETag")),
     }

@@ -1,7 +1,9 @@
 //! The S3 dialect, over a real socket.
 
+mod attributes;
 mod bad_input;
 mod buckets;
+mod checksums;
 mod chunked;
 mod conditions;
 mod configuration;
@@ -15,6 +17,8 @@ mod integrity;
 mod listings;
 mod objects;
 mod presigned;
+mod tagging;
 mod unoffered;
 mod uploads;
 mod version2;
+mod versions;

@@ -19,6 +19,7 @@ fn parse(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Command
 /// The operation's name, or the refusal's.
 fn name(outcome: Result<Command, Refusal>) -> String {
     let text = match outcome {
+        Ok(Command { operation: Operation::Object { operation, .. }, .. }) => format!("{operation:?}"),
         Ok(command) => format!("{:?}", command.operation),
         Err(refusal) => format!("{refusal:?}"),
     };
@@ -42,7 +43,7 @@ fn accounts() {
     check("GET", "/?x-id=ListBuckets&prefix=a&max-buckets=5&continuation-token=YQ", "ListBuckets");
     check("GET", "/?bucket-region=here", "NotOffered");
     check("PUT", "/", "MethodNotAllowed");
-    check("OPTIONS", "/", "NotOffered");
+    check("OPTIONS", "/", "Cors");
 }
 
 #[test]
@@ -70,21 +71,54 @@ fn objects() {
     check("GET", "/b/k", "GetObject");
     check("GET", "/b/k?response-content-type=a", "GetObject");
     check("GET", "/b/k?x-id=GetObject", "GetObject");
-    check("GET", "/b/k?partNumber=1", "NotOffered");
+    check("GET", "/b/k?partNumber=1", "GetObject");
+    check("HEAD", "/b/k?partNumber=1&versionId=null", "HeadObject");
+    check("GET", "/b/k?partNumber=0", "Argument");
+    check("GET", "/b/k?versionId=x", "Argument");
     check("HEAD", "/b/k", "HeadObject");
     check("PUT", "/b/k", "PutObject");
     check("DELETE", "/b/k", "DeleteObject");
-    check("DELETE", "/b/k?versionId=null", "NotOffered");
+    check("DELETE", "/b/k?versionId=null", "DeleteObject");
+    check("PUT", "/b/k?versionId=null", "NotOffered");
     check("POST", "/b/k", "MethodNotAllowed");
     check("GET", "/b/k?location", "NotOffered");
     check_header("PUT", ("x-amz-copy-source", "/b/other"), "CopyObject");
     check_header("PUT", ("x-amz-copy-source", "other"), "Argument");
     check_header("GET", ("x-amz-checksum-mode", "ENABLED"), "GetObject");
-    check_header("GET", ("x-amz-checksum-mode", "SOME"), "NotOffered");
+    check_header("GET", ("x-amz-checksum-mode", "SOME"), "Argument");
+    check_header("GET", ("x-amz-expected-bucket-owner", "a"), "GetObject");
+    check_header("PUT", ("x-amz-tagging", "a=b"), "PutObject");
+    check_header("DELETE", ("x-amz-if-match-size", "1"), "DeleteObject");
+    check_header("DELETE", ("x-amz-if-match-size", "-1"), "Argument");
     check_header("GET", ("x-amz-request-payer", "requester"), "NotOffered");
     check_header("DELETE", ("x-amz-mfa", "1 2"), "NotOffered");
     check_header("DELETE", ("if-match", "\"a\""), "DeleteObject");
     check_header("PUT", ("x-amz-metadata-directive", "REPLACE"), "NotOffered");
+}
+
+#[test]
+fn versions_tags_and_attributes() {
+    check("GET", "/b?versioning", "GetBucketVersioning");
+    check("PUT", "/b?versioning", "PutBucketVersioning");
+    check("DELETE", "/b?versioning", "NotOffered");
+    check("GET", "/b?versions&key-marker=a&version-id-marker=null&delimiter=/", "ListObjectVersions");
+    check("GET", "/b?versions&marker=a", "NotOffered");
+    for (method, expected) in [
+        ("GET", "GetObjectTagging"),
+        ("PUT", "PutObjectTagging"),
+        ("DELETE", "DeleteObjectTagging"),
+        ("POST", "NotOffered"),
+        ("HEAD", "NotOffered"),
+    ] {
+        check(method, "/b/k?tagging", expected);
+        check(method, "/b/k?tagging&versionId=null", expected);
+    }
+    check("GET", "/b/k?attributes", "Argument");
+    assert_eq!(
+        name(parse("GET", "/b/k?attributes&versionId=null", &[("x-amz-object-attributes", "ETag,Checksum")])),
+        "GetObjectAttributes"
+    );
+    check("PUT", "/b/k?attributes", "NotOffered");
 }
 
 #[test]

@@ -1,0 +1,262 @@
+//! What a request says of the bytes that it brings, or of those that it joins.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use martlet_model::limits::PUT_BYTES_MAX;
+use martlet_model::{
+    ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, ChecksumPlan, Error, Md5, StoredChecksum,
+};
+
+use super::checksum;
+use super::headers::{Headers, TRAILER};
+use super::refusal::Refusal;
+use crate::body::RequestBody;
+
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
+/// The checksum of an object that is going to be: of a copy, or of one that is joined from parts.
+const ALGORITHM: &str = "x-amz-checksum-algorithm";
+const KIND: &str = "x-amz-checksum-type";
+
+/// What a body must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Integrity {
+    /// `Content-MD5`
+    pub(super) md5: Option<Md5>,
+    /// `x-amz-checksum-*`
+    pub(super) checksum: Option<StoredChecksum>,
+}
+
+/// The checksum that an object must have once it is joined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct JoinedChecksum {
+    pub(super) checksum: Option<StoredChecksum>,
+    /// What the upload must have been begun with.
+    pub(super) kind: Option<ChecksumKind>,
+}
+
+impl Integrity {
+    /// The body for the store, held to its checksum, and where the checksum appears that came with it.
+    pub(super) fn held(checksum: Option<StoredChecksum>, body: RequestBody) -> (ByteStream, ChecksumCell) {
+        let cell = body.trailing();
+        let body = body.into_stream(PUT_BYTES_MAX);
+        match checksum {
+            Some(expected) => (checksum::verified(body, expected, cell.clone()), cell),
+            None => (body, cell),
+        }
+    }
+
+    /// The whole body, if it is what was declared.
+    pub(super) fn checked(self, body: Bytes) -> Result<Bytes, Refusal> {
+        if let Some(expected) = self.md5 {
+            let computed = Md5::of(&body);
+            if computed != expected {
+                return Err(Error::Md5Mismatch { expected, computed }.into());
+            }
+        }
+        match self.checksum {
+            Some(expected) if checksum::of(expected.algorithm, &body) != expected => {
+                Err(checksum::mismatch(expected.algorithm).into())
+            }
+            _ => Ok(body),
+        }
+    }
+}
+
+impl JoinedChecksum {
+    /// The checksum that the object must have, given what its upload was begun with.
+    pub(super) fn under(self, plan: Option<ChecksumPlan>) -> Result<Option<StoredChecksum>, Refusal> {
+        let Some(plan) = plan else {
+            return Err(Refusal::Request("the upload was begun without a checksum"));
+        };
+        if self.kind.is_some_and(|kind| kind != plan.kind) {
+            return Err(Refusal::Request("x-amz-checksum-type isn't what the upload was begun with"));
+        }
+        match self.checksum {
+            Some(checksum) if checksum.algorithm != plan.algorithm => {
+                Err(Refusal::Request("the checksum isn't of the algorithm that the upload was begun with"))
+            }
+            // A composite needn't tell the number of parts.
+            Some(checksum) if checksum.kind == ChecksumKind::FullObject => {
+                Ok(Some(StoredChecksum { kind: plan.kind, ..checksum }))
+            }
+            checksum => Ok(checksum),
+        }
+    }
+}
+
+impl Headers<'_> {
+    /// What the body must be.
+    pub(super) fn take_integrity(&mut self) -> Result<Integrity, Refusal> {
+        Ok(Integrity { md5: self.content_md5()?, checksum: self.take_checksum()? })
+    }
+
+    pub(super) fn content_md5(&self) -> Result<Option<Md5>, Refusal> {
+        let Some(value) = self.all.get("content-md5") else { return Ok(None) };
+        let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        digest.map(|digest| Some(Md5(digest))).ok_or(Refusal::InvalidDigest)
+    }
+
+    /// The checksum that a trailer is going to have.
+    pub(super) fn trailing(&self) -> Result<Option<ChecksumAlgorithm>, Refusal> {
+        let mut values = self.all.get_all(TRAILER).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let name = value.to_str().unwrap_or_default().trim();
+        match checksum::of_header(name) {
+            _ if values.next().is_some() => Err(Refusal::argument(TRAILER, "it is there more than once")),
+            Some(algorithm) => Ok(Some(algorithm)),
+            None if name.starts_with("x-amz-checksum-") => {
+                Err(Refusal::NotOffered(format!("the trailer {name}")))
+            }
+            None => Err(Refusal::Request("x-amz-trailer doesn't name a checksum")),
+        }
+    }
+
+    fn take_checksum(&mut self) -> Result<Option<StoredChecksum>, Refusal> {
+        let found = self.take_value(checksum::parse)?;
+        let trailing = self.trailing()?;
+        if trailing.is_some() && found.is_some() {
+            return Err(Refusal::Request("there is more than one checksum: in a header and in a trailer"));
+        }
+        let Some(name) = self.take(SDK_ALGORITHM)? else { return Ok(found) };
+        match (checksum::of_name(name), found.as_ref().map(|checksum| checksum.algorithm).or(trailing)) {
+            (None, _) => Err(Refusal::NotOffered(format!("the checksum algorithm {name}"))),
+            (Some(named), Some(algorithm)) if named == algorithm => Ok(found),
+            (Some(_), Some(_)) => {
+                Err(Refusal::Request("x-amz-sdk-checksum-algorithm names another checksum"))
+            }
+            (Some(_), None) => Err(Refusal::Request("x-amz-sdk-checksum-algorithm is there without one")),
+        }
+    }
+
+    /// The one checksum that the headers have, as `read` reads it.
+    fn take_value(
+        &mut self,
+        read: fn(ChecksumAlgorithm, &str) -> Option<StoredChecksum>,
+    ) -> Result<Option<StoredChecksum>, Refusal> {
+        let mut found = None;
+        for algorithm in ChecksumAlgorithm::ALL {
+            let Some(text) = self.take(checksum::header(algorithm))? else { continue };
+            let checksum =
+                read(algorithm, text).ok_or(Refusal::ChecksumValue(checksum::header(algorithm)))?;
+            if found.replace(checksum).is_some() {
+                return Err(Refusal::Request("there is more than one x-amz-checksum header"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The checksum of a joined object, told where its upload is completed.
+    pub(super) fn take_joined_checksum(&mut self) -> Result<JoinedChecksum, Refusal> {
+        let checksum = self.take_value(checksum::parse_joined)?;
+        Ok(JoinedChecksum { checksum, kind: self.take_kind()? })
+    }
+
+    /// The algorithm of a copy's checksum; `None`: the source's.
+    pub(super) fn take_algorithm(&mut self) -> Result<Option<ChecksumAlgorithm>, Refusal> {
+        let Some(name) = self.take(ALGORITHM)? else { return Ok(None) };
+        match checksum::of_name(name) {
+            Some(algorithm) => Ok(Some(algorithm)),
+            None => Err(Refusal::NotOffered(format!("the checksum algorithm {name}"))),
+        }
+    }
+
+    /// What an upload that is begun says of its object's checksum.
+    pub(super) fn take_plan(&mut self) -> Result<Option<ChecksumPlan>, Refusal> {
+        let (algorithm, kind) = (self.take_algorithm()?, self.take_kind()?);
+        let Some(algorithm) = algorithm else {
+            return match kind {
+                None => Ok(None),
+                Some(_) => Err(Refusal::Request("x-amz-checksum-type needs x-amz-checksum-algorithm")),
+            };
+        };
+        let fits = match (algorithm, kind) {
+            (ChecksumAlgorithm::Crc64Nvme, kind) => kind != Some(ChecksumKind::Composite),
+            (ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256, kind) => {
+                kind != Some(ChecksumKind::FullObject)
+            }
+            (ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c, _) => true,
+        };
+        if !fits {
+            return Err(Refusal::Request("x-amz-checksum-type can't be had with this algorithm"));
+        }
+        let usual = match algorithm {
+            ChecksumAlgorithm::Crc64Nvme => ChecksumKind::FullObject,
+            _ => ChecksumKind::Composite,
+        };
+        Ok(Some(ChecksumPlan { algorithm, kind: kind.unwrap_or(usual) }))
+    }
+
+    fn take_kind(&mut self) -> Result<Option<ChecksumKind>, Refusal> {
+        let Some(name) = self.take(KIND)? else { return Ok(None) };
+        match checksum::kind_of_name(name) {
+            Some(kind) => Ok(Some(kind)),
+            None => Err(Refusal::argument(KIND, "it is neither FULL_OBJECT nor COMPOSITE")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = headers.iter();
+        pairs.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[track_caller]
+    fn check_integrity(headers: &[(&'static str, &'static str)], right: bool) {
+        let all = map(headers);
+        let outcome = Headers::new(&all).take_integrity();
+        assert_eq!(outcome.is_ok(), right, "{outcome:?}");
+    }
+
+    #[test]
+    fn checksums_are_read_strictly() {
+        check_integrity(
+            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-sdk-checksum-algorithm", "CRC32")],
+            true,
+        );
+        check_integrity(&[("x-amz-checksum-crc32", "y/Q5Jg==")], true);
+        check_integrity(&[("x-amz-sdk-checksum-algorithm", "CRC32")], false);
+        check_integrity(
+            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-sdk-checksum-algorithm", "SHA1")],
+            false,
+        );
+        check_integrity(
+            &[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-crc32c", "4waSgw==")],
+            false,
+        );
+        check_integrity(&[("x-amz-checksum-crc32", "nonsense")], false);
+        check_integrity(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")], true);
+        check_integrity(&[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg")], false);
+        check_integrity(&[("content-md5", "AAAA")], false);
+    }
+
+    #[track_caller]
+    fn check_plan(algorithm: &'static str, kind: Option<&'static str>, expected: Option<ChecksumKind>) {
+        let mut all = map(&[("x-amz-checksum-algorithm", algorithm)]);
+        if let Some(kind) = kind {
+            all.insert(KIND, HeaderValue::from_static(kind));
+        }
+        let plan = Headers::new(&all).take_plan().ok().flatten();
+        assert_eq!(plan.map(|plan| plan.kind), expected, "{algorithm} {kind:?}");
+    }
+
+    #[test]
+    fn an_upload_can_only_plan_what_can_be_had() {
+        check_plan("CRC32", None, Some(ChecksumKind::Composite));
+        check_plan("CRC32C", Some("FULL_OBJECT"), Some(ChecksumKind::FullObject));
+        check_plan("CRC64NVME", None, Some(ChecksumKind::FullObject));
+        check_plan("CRC64NVME", Some("COMPOSITE"), None);
+        check_plan("SHA256", None, Some(ChecksumKind::Composite));
+        check_plan("SHA1", Some("FULL_OBJECT"), None);
+        check_plan("SHA256", Some("else"), None);
+        check_plan("MD5", None, None);
+        let all = map(&[(KIND, "COMPOSITE")]);
+        assert!(matches!(Headers::new(&all).take_plan(), Err(Refusal::Request(_))));
+    }
+}
