@@ -38,3 +38,6 @@ pub use cluster::{ClusterParts, ClusterStore, MissingReplica};
 pub use options::{LAGGARDS_MAX, ORPHAN_AGE_MIN, Options};
 pub use random::{RandomSource, SeededRandom, SystemRandom};
 pub use record::RecordError;
+pub use repair::fsck::{
+    ContainerFigures, Finding, FsckDepth, FsckOptions, FsckReport, KindCount, Problem, fsck,
+};

@@ -8,6 +8,7 @@
 //! **Invariant:** a row is only ever changed through the register protocol, and only to what it is.
 
 mod asking;
+pub(crate) mod fsck;
 mod level;
 mod responsibility;
 pub(crate) mod rows;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_cluster::ClusterStore;
 use martlet_cluster::workers::{RepairRound, remove_tombstones, repair};
+use martlet_cluster::{ClusterStore, FsckDepth, FsckOptions, KindCount, fsck};
 use martlet_model::{ContainerId, Error, Noun, ObjectMetadata, ObjectStore};
 use martlet_protocol::{Accept, Replica, RowKey, RowValue, TableId, TableKind, Weight};
 use martlet_register::{Ballot, ProposerId, State};
@@ -21,6 +21,9 @@ use crate::harness::{Cluster, SMALL, Shape, placement};
 
 /// More devices than replicas, so that partitions have different homes.
 const WIDE: Shape = Shape { devices: 5, partition_bits: 4 };
+
+const CLOSELY: FsckOptions = FsckOptions { depth: FsckDepth::Bytes, findings_max: 20 };
+const QUICKLY: FsckOptions = FsckOptions { depth: FsckDepth::Index, ..CLOSELY };
 
 /// One pass for every device; the sum of what was done.
 pub(crate) async fn pass(cluster: &Cluster) -> RepairRound {
@@ -45,6 +48,8 @@ pub(crate) async fn level(cluster: &Cluster) {
     for _ in 0..5 {
         if pass(cluster).await.is_level() {
             assert_eq!(differing(cluster).await, [], "a level cluster has equal digests");
+            let report = fsck(&cluster.store, CLOSELY).await;
+            assert!(report.is_sound(), "{report:?}");
             return;
         }
     }
@@ -108,7 +113,11 @@ async fn a_replica_that_was_away_gets_what_it_missed() {
         put(&cluster.store, &object(&id, "new"), "new").await;
         cluster.store.idle().await;
         assert!(pass(&cluster).await.partitions_unknown > 0, "it is still away");
+        let report = fsck(&cluster.store, QUICKLY).await;
+        assert!(!report.is_sound() && report.unknown() > 0, "{report:?}");
         cluster.replicas[2].set_faults(Faults::NONE);
+        let report = fsck(&cluster.store, QUICKLY).await;
+        assert!(report.not_redundant() > 0 && report.unknown() == 0, "{report:?}");
         let before = seen(&cluster.another_proxy(2), &id).await;
         assert_ne!(differing(&cluster).await, []);
         let round = pass(&cluster).await;
@@ -297,4 +306,54 @@ async fn repair_among_writers_loses_none_of_their_writes() {
         level(&cluster).await;
         assert_eq!(seen(&cluster.another_proxy(seed + 20), &id).await, expected, "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fsck_counts_what_there_is_and_says_where_something_is_missing() {
+    let cluster = Cluster::new(WIDE);
+    let (id, other) = (create(&cluster.store, "counted").await, create(&cluster.store, "other").await);
+    for number in 0..10 {
+        put(&cluster.store, &object(&id, number.to_string()), noise(number, 2000)).await;
+    }
+    put(&cluster.store, &object(&other, "key"), "x").await;
+    delete(&cluster.store, &object(&id, "0")).await;
+    cluster.store.idle().await;
+    let report = fsck(&cluster.store, QUICKLY).await;
+    assert!(report.is_sound(), "{report:?}");
+    let fine = |rows| KindCount { rows, not_redundant: 0, unknown: 0 };
+    assert_eq!((report.objects, report.containers, report.tombstones), (fine(10), fine(2), fine(1)));
+    assert_eq!((report.blobs, report.bytes), (10, 9 * 2000 + 1));
+    let named: Vec<_> =
+        report.by_container.iter().map(|figures| (figures.container.clone(), figures.rows)).collect();
+    assert_eq!(named, [(Some(id.clone()), fine(9)), (Some(other), fine(1))]);
+
+    // What the index doesn't know shows at once, what the bytes are only to who reads them.
+    let holder = cluster.replicas.iter().find(|replica| !replica.blob_ids().is_empty()).unwrap();
+    let blobs = holder.blob_ids();
+    holder.forge_blob(blobs[0]);
+    assert!(fsck(&cluster.store, QUICKLY).await.is_sound());
+    assert_eq!(fsck(&cluster.store, CLOSELY).await.problems, BTreeMap::from([("blob damaged", 1)]));
+    holder.lose_blob(blobs[0]);
+    let report = fsck(&cluster.store, QUICKLY).await;
+    assert_eq!((report.not_redundant(), report.unknown()), (1, 0));
+    assert_eq!(report.problems, BTreeMap::from([("blob missing", 1)]));
+    assert_eq!(report.findings.len(), 1);
+    assert!(report.findings[0].container.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_asked_is_never_taken_for_fine() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "unheard").await;
+    put(&cluster.store, &object(&id, "key"), "x").await;
+    cluster.store.idle().await;
+    for reach in [Reach::Down, Reach::Silent] {
+        cluster.replicas[1].set_faults(Faults::reaching(reach));
+        let report = fsck(&cluster.store, QUICKLY).await;
+        assert_eq!(report.not_redundant(), 0);
+        assert_eq!(report.devices_unheard, [DeviceId(1)].into());
+        assert!(!report.is_sound() && report.objects.unknown == 1, "{report:?}");
+    }
+    cluster.replicas.iter().for_each(|replica| replica.set_faults(Faults::reaching(Reach::Down)));
+    assert!(!fsck(&cluster.store, QUICKLY).await.is_sound());
 }

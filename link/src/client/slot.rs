@@ -14,7 +14,6 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::call::ClientConnection;
-use super::exchange::NodeVersion;
 use crate::connection::{self, Keys};
 use crate::handshake::{self, HandshakeError};
 use crate::identity::{LinkIdentity, NonceSource};
@@ -79,10 +78,10 @@ impl Slot {
     pub(super) fn open<C: Connector>(
         connector: Arc<C>,
         identity: LinkIdentity,
-        (nonces, node_version): (Arc<dyn NonceSource>, NodeVersion),
+        nonces: Arc<dyn NonceSource>,
     ) -> Self {
         let (sender, state) = watch::channel(State::Opening);
-        let keeper = Keeper { connector, identity, nonces, node_version, state: sender };
+        let keeper = Keeper { connector, identity, nonces, state: sender };
         Self { state, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 
@@ -101,11 +100,6 @@ impl Slot {
         }
     }
 
-    /// Ends the connection for good.
-    pub(super) fn close(&self) {
-        self.task.abort();
-    }
-
     pub(super) fn is_connected(&self) -> bool {
         matches!(&*self.state.borrow(), State::Ready(_))
     }
@@ -122,7 +116,6 @@ struct Keeper<C> {
     connector: Arc<C>,
     identity: LinkIdentity,
     nonces: Arc<dyn NonceSource>,
-    node_version: NodeVersion,
     state: watch::Sender<State>,
 }
 
@@ -167,7 +160,7 @@ impl<C: Connector> Keeper<C> {
 
     /// Until the connection has ended; gives why.
     async fn serve(&self, stream: C::Stream, keys: Keys) -> String {
-        let connection = Arc::new(ClientConnection::new(self.node_version.clone()));
+        let connection = Arc::new(ClientConnection::new());
         let ending = EndWithTask(connection.clone());
         tracing::info!(node = %self.connector.target(), "connected");
         self.state.send_replace(State::Ready(connection.clone()));

@@ -6,4 +6,3 @@ mod faults;
 mod forgery;
 mod harness;
 mod relay;
-mod rings;
