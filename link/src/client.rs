@@ -2,6 +2,7 @@
 
 mod call;
 mod download;
+mod exchange;
 mod slot;
 mod upload;
 
@@ -19,8 +20,10 @@ use martlet_ring::{DeviceId, Partition};
 
 use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
 use crate::limits::{BULK_CONNECTIONS, MESSAGE_BYTES_MAX};
-use crate::message::{Answer, Message, Request};
+use crate::message::{Addressee, Answer, Message, NODE, Request};
+use crate::ring::{RingHolder, RingOrder, RingReport};
 use call::ClientConnection;
+use exchange::NodeVersion;
 use slot::Slot;
 pub use slot::{Connector, TcpConnector};
 
@@ -36,6 +39,8 @@ pub struct NodeLink {
 
 #[derive(Debug)]
 struct Lanes {
+    /// Of the ring, as the node has told it.
+    node_version: NodeVersion,
     rows: Slot,
     bulk: [Slot; BULK_CONNECTIONS],
     bulk_next: AtomicUsize,
@@ -45,7 +50,7 @@ struct Lanes {
 #[derive(Clone)]
 pub struct RemoteReplica {
     lanes: Arc<Lanes>,
-    device: DeviceId,
+    to: Addressee,
 }
 
 impl NodeLink {
@@ -54,21 +59,45 @@ impl NodeLink {
         Self::open_with(&Arc::new(TcpConnector::new(address)), identity, &(Arc::new(SystemNonces) as _))
     }
 
+    /// A link whose ends keep each other's rings up to date.
+    pub fn open_with_ring(address: &str, identity: &LinkIdentity, holder: Arc<dyn RingHolder>) -> Self {
+        let link = Self::open(address, identity);
+        let node_version = link.lanes.node_version.subscribe();
+        tokio::spawn(exchange::keep(Arc::downgrade(&link.lanes), holder, node_version));
+        link
+    }
+
     /// A link over connections of another kind.
     pub fn open_with<C: Connector>(
         connector: &Arc<C>,
         identity: &LinkIdentity,
         nonces: &Arc<dyn NonceSource>,
     ) -> Self {
-        let slot = || Slot::open(connector.clone(), identity.clone(), nonces.clone());
-        let lanes =
-            Lanes { rows: slot(), bulk: std::array::from_fn(|_| slot()), bulk_next: AtomicUsize::new(0) };
-        Self { lanes: Arc::new(lanes) }
+        let node_version = NodeVersion::new(0);
+        let slot = || Slot::open(connector.clone(), identity.clone(), (nonces.clone(), node_version.clone()));
+        let (rows, bulk) = (slot(), std::array::from_fn(|_| slot()));
+        Self { lanes: Arc::new(Lanes { node_version, rows, bulk, bulk_next: AtomicUsize::new(0) }) }
     }
 
-    /// One of the node's devices. Whether the node has it shows with the first call.
+    /// One of the node's devices, for a caller without a ring. Whether the node has it shows with the first call.
     pub fn replica(&self, device: DeviceId) -> Arc<dyn Replica> {
-        Arc::new(RemoteReplica { lanes: self.lanes.clone(), device })
+        self.replica_by(0, device)
+    }
+
+    /// One of the node's devices, for what is asked by this version of the ring.
+    pub fn replica_by(&self, ring: u64, device: DeviceId) -> Arc<dyn Replica> {
+        Arc::new(RemoteReplica { lanes: self.lanes.clone(), to: Addressee { device, ring } })
+    }
+
+    /// Has the node carry out an order about its ring. `Err` of the inner result: it won't, and why.
+    pub async fn order(&self, order: RingOrder) -> Result<Result<RingReport, String>, ReplicaError> {
+        exchange::order(&self.lanes, order).await
+    }
+
+    /// Ends the connections for good, also for the replicas that were given out.
+    pub fn close(&self) {
+        self.lanes.rows.close();
+        self.lanes.bulk.iter().for_each(Slot::close);
     }
 
     /// Whether row operations get through at the moment, as far as is known.
@@ -78,6 +107,12 @@ impl NodeLink {
 }
 
 impl Lanes {
+    /// Asks the node itself.
+    async fn ask_node(self: &Arc<Self>, request: Request) -> Result<Answer, ReplicaError> {
+        let to = Addressee { device: NODE, ring: 0 };
+        RemoteReplica { lanes: self.clone(), to }.call(request).await
+    }
+
     async fn connection(&self, is_bulk: bool) -> Result<Arc<ClientConnection>, ReplicaError> {
         if !is_bulk {
             return self.rows.connection().await;
@@ -90,7 +125,7 @@ impl Lanes {
 impl RemoteReplica {
     async fn call(&self, request: Request) -> Result<Answer, ReplicaError> {
         let (connection, message) = self.address(&request).await?;
-        connection.call(self.device, &request, message).await
+        connection.call(self.to.device, &request, message).await
     }
 
     async fn call_for_nothing(&self, request: Request) -> Result<(), ReplicaError> {
@@ -102,11 +137,11 @@ impl RemoteReplica {
 
     async fn upload(&self, request: Request) -> Result<Box<dyn BlobWriter>, ReplicaError> {
         let (connection, message) = self.address(&request).await?;
-        Ok(Box::new(upload::begin(&connection, self.device, &request, message).await?))
+        Ok(Box::new(upload::begin(&connection, self.to.device, &request, message).await?))
     }
 
     async fn address(&self, request: &Request) -> Result<(Arc<ClientConnection>, Message), ReplicaError> {
-        let message = request.encode(self.device);
+        let message = request.encode(self.to);
         if message.len() > MESSAGE_BYTES_MAX {
             return Err(ReplicaError::Invalid("a request above the limit of the link"));
         }
@@ -159,7 +194,7 @@ impl Replica for RemoteReplica {
     async fn read_blob(&self, request: ReadBlob) -> Result<BlockStream, ReplicaError> {
         let request = Request::ReadBlob(request);
         let (connection, message) = self.address(&request).await?;
-        download::begin(&connection, self.device, &request, message).await
+        download::begin(&connection, self.to.device, &request, message).await
     }
 
     async fn seal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError> {
@@ -221,6 +256,6 @@ impl Replica for RemoteReplica {
 
 impl fmt::Debug for RemoteReplica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteReplica").field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("RemoteReplica").field("to", &self.to).finish_non_exhaustive()
     }
 }

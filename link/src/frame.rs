@@ -36,6 +36,8 @@ pub enum Kind {
     Begin,
     /// The next bytes of the message that has begun.
     Part,
+    /// Which version of the ring the server has, in 64 bits. From the server.
+    RingVersion,
 }
 
 /// A frame, or a whole message that came in parts.
@@ -66,7 +68,7 @@ struct Partial {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Request,
         Self::Reply,
         Self::Block,
@@ -78,6 +80,7 @@ impl Kind {
         Self::Leaving,
         Self::Begin,
         Self::Part,
+        Self::RingVersion,
     ];
 
     /// 1 for the first.
@@ -186,6 +189,6 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(Kind::of_byte(kind.byte()), Some(kind));
         }
-        assert_eq!((Kind::of_byte(0), Kind::of_byte(12)), (None, None));
+        assert_eq!((Kind::of_byte(0), Kind::of_byte(13)), (None, None));
     }
 }

@@ -24,9 +24,9 @@ use crate::limits::HANDSHAKE_TIMEOUT;
 use crate::mac::MacKey;
 
 /// The version that this program speaks. Two sides speak the highest that both know.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The oldest version that this program still speaks.
-pub const VERSION_OLDEST: u16 = 1;
+pub const VERSION_OLDEST: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"martlink";
 const HELLO_BYTES: usize = 8 + 2 + 2 + 16 + 32;

@@ -5,7 +5,7 @@
 //! - [`LinkIdentity`]: the cluster's secret, which both must know.
 //!
 //! Reading order: [`limits`], [`identity`], [`handshake`], [`mac`], [`record`], [`frame`], [`wire`], [`message`],
-//! [`outbox`], `connection`, then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
+//! [`outbox`], `connection`, [`ring`], then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
 //! `docs/decisions/0006-the-link.md` says why it is so.
 //!
 //! **Invariant:** whoever takes frames off a connection never waits, so no call and no stream keeps another from
@@ -22,9 +22,11 @@ pub mod mac;
 pub mod message;
 pub mod outbox;
 pub mod record;
+pub mod ring;
 pub mod server;
 pub mod wire;
 
 pub use client::NodeLink;
 pub use identity::{LinkIdentity, LinkSecret};
-pub use server::serve;
+pub use ring::{Admission, FixedRing, RingAuthority, RingHolder, RingOrder, RingReport, Rows};
+pub use server::{Node, serve, serve_node};

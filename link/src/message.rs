@@ -11,6 +11,7 @@ use martlet_register::{Accepted, Ballot};
 use martlet_ring::{DeviceId, Partition};
 
 use crate::limits::{BYTES_IN_FLIGHT_MAX, COPIED_BYTES_MAX, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::ring::{RingOrder, RingReport, Rows};
 use crate::wire::{Malformed, Source, Wire};
 
 /// A message as bytes. A long body stays apart, so that it needn't be copied; it is the message's end.
@@ -20,7 +21,18 @@ pub struct Message {
     pub tail: Bytes,
 }
 
-/// One call of [`martlet_protocol::Replica`].
+/// Whom a request is for, and by which version of the ring it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressee {
+    pub device: DeviceId,
+    /// 0: by none.
+    pub ring: u64,
+}
+
+/// A device's number in requests that are for the node itself.
+pub const NODE: DeviceId = DeviceId(u32::MAX);
+
+/// One call of [`martlet_protocol::Replica`], or of the node itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
@@ -36,18 +48,33 @@ pub enum Request {
     ReadBlob(ReadBlob),
     Seal(TableId, SealToken),
     Unseal(TableId, SealToken),
-    Garbage { limit: usize },
+    Garbage {
+        limit: usize,
+    },
     SettleGarbage(Vec<BlobId>),
     Reclaim(Vec<BlobId>),
-    Unreferenced { after: Option<BlobId>, limit: usize },
-    Tombstones { limit: usize },
+    Unreferenced {
+        after: Option<BlobId>,
+        limit: usize,
+    },
+    Tombstones {
+        limit: usize,
+    },
     Forget(Vec<Tombstone>),
     Digests(Vec<Partition>),
     Tables(ListTables),
     Survey(Survey),
     Inspect(InspectBlobs),
-    Held { after: Option<BlobId>, limit: usize },
+    Held {
+        after: Option<BlobId>,
+        limit: usize,
+    },
     Restage(NewBlob),
+    /// The node's ring is wanted.
+    FetchRing,
+    /// The client has this ring.
+    OfferRing(Bytes),
+    OrderRing(RingOrder),
 }
 
 /// What a device answers when it did what it was asked.
@@ -66,6 +93,10 @@ pub enum Answer {
     Survey(SurveyPage),
     Standings(Vec<BlobStanding>),
     Held(Vec<HeldBlob>),
+    RingFile(Bytes),
+    RingReport(RingReport),
+    /// Why an order about the ring isn't carried out.
+    RingRefused(String),
 }
 
 /// How a call ended.
@@ -132,13 +163,20 @@ mod call {
     pub(super) const INSPECT: u8 = 19;
     pub(super) const HELD: u8 = 20;
     pub(super) const RESTAGE: u8 = 21;
+    pub(super) const FETCH_RING: u8 = 22;
+    pub(super) const OFFER_RING: u8 = 23;
+    pub(super) const REPORT_RING: u8 = 24;
+    pub(super) const PROPOSE_RING: u8 = 25;
+    pub(super) const COMMIT_RING: u8 = 26;
+    pub(super) const WITHDRAW_RING: u8 = 27;
 }
 
 impl Request {
-    /// The request as it is sent to one device.
-    pub fn encode(&self, device: DeviceId) -> Message {
+    /// The request as it is sent.
+    pub fn encode(&self, to: Addressee) -> Message {
         let mut head = Vec::with_capacity(256);
-        device.0.put(&mut head);
+        to.device.0.put(&mut head);
+        to.ring.put(&mut head);
         let out = &mut head;
         let mut tail = Bytes::new();
         match self {
@@ -167,14 +205,20 @@ impl Request {
             Self::Inspect(inspect) => put(out, call::INSPECT, &[inspect]),
             Self::Held { after, limit } => put(out, call::HELD, &[after, limit]),
             Self::Restage(blob) => put(out, call::RESTAGE, &[blob]),
+            Self::FetchRing => put(out, call::FETCH_RING, &[]),
+            Self::OfferRing(ring) => put(out, call::OFFER_RING, &[ring]),
+            Self::OrderRing(RingOrder::Report) => put(out, call::REPORT_RING, &[]),
+            Self::OrderRing(RingOrder::Propose(ring)) => put(out, call::PROPOSE_RING, &[ring]),
+            Self::OrderRing(RingOrder::Commit(version)) => put(out, call::COMMIT_RING, &[version]),
+            Self::OrderRing(RingOrder::Withdraw(version)) => put(out, call::WITHDRAW_RING, &[version]),
         }
         Message::of(head, tail)
     }
 
-    /// Reads a request, and which device it is for.
-    pub fn decode(message: &Bytes) -> Result<(DeviceId, Self), Malformed> {
+    /// Reads a request, and whom it is for.
+    pub fn decode(message: &Bytes) -> Result<(Addressee, Self), Malformed> {
         let from = &mut Source::new(message);
-        let device = DeviceId(u32::take(from)?);
+        let to = Addressee { device: DeviceId(u32::take(from)?), ring: u64::take(from)? };
         let request = match u8::take(from)? {
             call::PREPARE => Self::Prepare(Prepare { row: Wire::take(from)?, ballot: Wire::take(from)? }),
             call::ACCEPT => Self::Accept(take_accept(from)?),
@@ -197,10 +241,16 @@ impl Request {
             call::INSPECT => Self::Inspect(Wire::take(from)?),
             call::HELD => Self::Held { after: Wire::take(from)?, limit: Wire::take(from)? },
             call::RESTAGE => Self::Restage(Wire::take(from)?),
+            call::FETCH_RING => Self::FetchRing,
+            call::OFFER_RING => Self::OfferRing(Wire::take(from)?),
+            call::REPORT_RING => Self::OrderRing(RingOrder::Report),
+            call::PROPOSE_RING => Self::OrderRing(RingOrder::Propose(Wire::take(from)?)),
+            call::COMMIT_RING => Self::OrderRing(RingOrder::Commit(Wire::take(from)?)),
+            call::WITHDRAW_RING => Self::OrderRing(RingOrder::Withdraw(Wire::take(from)?)),
             _ => return Err(Malformed("a call of this version")),
         };
         from.finish()?;
-        Ok((device, request))
+        Ok((to, request))
     }
 
     /// What the request may hold in memory until it is answered, in bytes: itself, and the answer that it asks for.
@@ -222,6 +272,17 @@ impl Request {
         request_bytes.saturating_add(answer_bytes.min(MESSAGE_BYTES_MAX)).min(BYTES_IN_FLIGHT_MAX)
     }
 
+    /// What it needs of the ring.
+    pub fn rows(&self) -> Rows {
+        match self {
+            Self::Prepare(Prepare { row, .. })
+            | Self::Accept(Accept { row, .. })
+            | Self::Read(ReadRow { row, .. }) => Rows::Of(row.hash),
+            Self::List(_) | Self::Counters(_) | Self::Seal(..) => Rows::All,
+            _ => Rows::Unplaced,
+        }
+    }
+
     /// Does it open a stream of blocks?
     pub fn is_stream(&self) -> bool {
         matches!(self, Self::Stage(_) | Self::Restage(_) | Self::ReadBlob(_))
@@ -240,7 +301,8 @@ impl Request {
             | Self::Tables(_)
             | Self::Survey(_)
             | Self::Inspect(_)
-            | Self::Held { .. } => true,
+            | Self::Held { .. }
+            | Self::FetchRing => true,
             _ => false,
         };
         self.is_stream() || answer_is_long || FRAME_BYTES_MAX < request_bytes
@@ -292,6 +354,9 @@ mod answer {
     pub(super) const SURVEY: u8 = 12;
     pub(super) const STANDINGS: u8 = 13;
     pub(super) const HELD: u8 = 14;
+    pub(super) const RING_FILE: u8 = 15;
+    pub(super) const RING_REPORT: u8 = 16;
+    pub(super) const RING_REFUSED: u8 = 17;
 }
 
 /// The reply as it is sent.
@@ -320,7 +385,12 @@ pub fn encode_reply(reply: &Reply) -> Message {
         Ok(Answer::Tables(page)) => put(out, answer::TABLES, &[page]),
         Ok(Answer::Survey(page)) => put(out, answer::SURVEY, &[page]),
         Ok(Answer::Standings(standings)) => put(out, answer::STANDINGS, &[standings]),
-        Ok(Answer::Held(held)) => put(out, answer::HELD, &[held]),
+        Ok(Answer::Held(blobs)) => put(out, answer::HELD, &[blobs]),
+        Ok(Answer::RingFile(ring)) => put(out, answer::RING_FILE, &[ring]),
+        Ok(Answer::RingReport(RingReport { version, proposed })) => {
+            put(out, answer::RING_REPORT, &[version, proposed]);
+        }
+        Ok(Answer::RingRefused(why)) => put(out, answer::RING_REFUSED, &[why]),
     }
     Message::of(head, tail)
 }
@@ -358,6 +428,11 @@ pub fn decode_reply(message: &Bytes) -> Result<Reply, Malformed> {
         answer::SURVEY => Answer::Survey(Wire::take(from)?),
         answer::STANDINGS => Answer::Standings(Wire::take(from)?),
         answer::HELD => Answer::Held(Wire::take(from)?),
+        answer::RING_FILE => Answer::RingFile(Wire::take(from)?),
+        answer::RING_REPORT => {
+            Answer::RingReport(RingReport { version: Wire::take(from)?, proposed: Wire::take(from)? })
+        }
+        answer::RING_REFUSED => Answer::RingRefused(Wire::take(from)?),
         _ => return Err(Malformed("an answer of this version")),
     });
     from.finish()?;

@@ -1,5 +1,6 @@
 //! The storage node's end: its devices, for whoever knows the cluster's secret.
 
+mod node;
 mod session;
 mod stream;
 
@@ -21,21 +22,36 @@ use crate::connection::{self, Keys};
 use crate::handshake;
 use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
 use crate::limits::{BACKOFF_MIN, CONNECTIONS_MAX, DRAIN_TIMEOUT};
+use crate::ring::RingAuthority;
 use session::Session;
 
 /// What a node serves.
 pub type Devices = BTreeMap<DeviceId, Arc<dyn Replica>>;
 
-/// Serves the devices until `shutdown`; then answers what has been asked, for at most [`DRAIN_TIMEOUT`].
-///
-/// Above [`CONNECTIONS_MAX`] connections, further ones wait to be accepted.
+/// What a node serves, and by whose leave.
+#[derive(Debug)]
+pub struct Node {
+    pub devices: Devices,
+    pub identity: LinkIdentity,
+    /// Who decides by which rings the devices may be asked; `None`: they may by any.
+    pub rings: Option<Arc<dyn RingAuthority>>,
+}
+
+/// Serves devices whose ring never changes; see [`serve_node`].
 pub async fn serve(
     listener: TcpListener,
     devices: Devices,
     identity: LinkIdentity,
     shutdown: impl Future<Output = ()>,
 ) {
-    let door = Arc::new(Door::new(devices, identity, Arc::new(SystemNonces)));
+    serve_node(listener, Node { devices, identity, rings: None }, shutdown).await;
+}
+
+/// Serves the devices until `shutdown`; then answers what has been asked, for at most [`DRAIN_TIMEOUT`].
+///
+/// Above [`CONNECTIONS_MAX`] connections, further ones wait to be accepted.
+pub async fn serve_node(listener: TcpListener, node: Node, shutdown: impl Future<Output = ()>) {
+    let door = Arc::new(Door { node, nonces: Arc::new(SystemNonces) });
     let (leave, leaving) = watch::channel(false);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -81,14 +97,13 @@ async fn accept(
 /// What all connections of a node share.
 #[derive(Debug)]
 pub struct Door {
-    devices: Devices,
-    identity: LinkIdentity,
+    node: Node,
     nonces: Arc<dyn NonceSource>,
 }
 
 impl Door {
     pub fn new(devices: Devices, identity: LinkIdentity, nonces: Arc<dyn NonceSource>) -> Self {
-        Self { devices, identity, nonces }
+        Self { node: Node { devices, identity, rings: None }, nonces }
     }
 
     /// Serves one connection, of any kind, until it ends. Once `leaving` is true, the client is asked to go.
@@ -97,7 +112,7 @@ impl Door {
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
         let nonce = self.nonces.nonce();
-        let keys = match handshake::receive(&mut stream, &self.identity, nonce).await {
+        let keys = match handshake::receive(&mut stream, &self.node.identity, nonce).await {
             Ok(keys) => Keys { send: keys.from_server, receive: keys.from_client },
             Err(error) => {
                 tracing::warn!(%from, %error, "a connection was refused");
@@ -117,6 +132,7 @@ impl Door {
         let end = tokio::select! {
             end = connection::run(stream, keys, &session) => end,
             () = leave => return,
+            () = self.announce_ring(&session) => return,
         };
         match end {
             connection::LinkEnd::Record(crate::record::RecordError::Closed) => {
@@ -127,7 +143,26 @@ impl Door {
         drop(ending);
     }
 
+    /// Tells the client which version of the ring is the node's, at once and whenever that changes. Never ends.
+    async fn announce_ring(&self, session: &Session) {
+        if let Some(rings) = &self.node.rings {
+            let mut current = rings.current();
+            loop {
+                let version = current.borrow_and_update().version();
+                session.tell_ring_version(version);
+                if current.changed().await.is_err() {
+                    break;
+                }
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
     pub(crate) fn device(&self, device: DeviceId) -> Option<&Arc<dyn Replica>> {
-        self.devices.get(&device)
+        self.node.devices.get(&device)
+    }
+
+    pub(crate) fn rings(&self) -> Option<&Arc<dyn RingAuthority>> {
+        self.node.rings.as_ref()
     }
 }

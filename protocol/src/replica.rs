@@ -93,6 +93,10 @@ pub enum ReplicaError {
     /// It didn't answer in time, or can't be reached.
     #[error("the device can't be reached: {0}")]
     Unreachable(String),
+    /// The request was made by another ring than version `version`, which the device has, and the two differ
+    /// in where the row lies. Nothing was done.
+    #[error("the request was made by another ring than version {version}")]
+    OtherRing { version: u64 },
     /// The request makes no sense to the device, e.g. a block in the wrong order.
     #[error("the device refused a request that it can't serve: {0}")]
     Invalid(&'static str),

@@ -7,6 +7,7 @@ use martlet_protocol::{Block, ReplicaError};
 use martlet_ring::DeviceId;
 use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::exchange::NodeVersion;
 use crate::connection::Side;
 use crate::frame::{Frame, Kind, Violation};
 use crate::limits::{BYTES_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, STREAM_WINDOW_BLOCKS, STREAMS_MAX};
@@ -21,6 +22,7 @@ pub(super) struct ClientConnection {
     /// What each device may have in flight: a device that hangs uses up its own share.
     shares: Mutex<BTreeMap<DeviceId, Share>>,
     streams: Arc<Semaphore>,
+    node_version: NodeVersion,
     /// Told when the server leaves, and then whenever nobody waits any more.
     pub(super) farewell: Notify,
 }
@@ -94,8 +96,9 @@ pub(super) struct Call {
 }
 
 impl ClientConnection {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(node_version: NodeVersion) -> Self {
         Self {
+            node_version,
             outbox: Outbox::new(),
             calls: Mutex::default(),
             shares: Mutex::default(),
@@ -255,6 +258,12 @@ impl Side for ClientConnection {
                 self.calls().take_block(frame.id, block)
             }
             Kind::Credit => self.calls().take_credit(&frame),
+            Kind::RingVersion => {
+                let version = frame.payload[..].try_into().map(u64::from_le_bytes);
+                let version = version.map_err(|_| Violation("a version of another length"))?;
+                self.node_version.send_replace(version);
+                Ok(())
+            }
             Kind::Leaving => {
                 let mut calls = self.calls();
                 if matches!(calls.phase, Phase::Open) {

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::call::ClientConnection;
+use super::exchange::NodeVersion;
 use crate::connection::{self, Keys};
 use crate::handshake::{self, HandshakeError};
 use crate::identity::{LinkIdentity, NonceSource};
@@ -78,10 +79,10 @@ impl Slot {
     pub(super) fn open<C: Connector>(
         connector: Arc<C>,
         identity: LinkIdentity,
-        nonces: Arc<dyn NonceSource>,
+        (nonces, node_version): (Arc<dyn NonceSource>, NodeVersion),
     ) -> Self {
         let (sender, state) = watch::channel(State::Opening);
-        let keeper = Keeper { connector, identity, nonces, state: sender };
+        let keeper = Keeper { connector, identity, nonces, node_version, state: sender };
         Self { state, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 
@@ -100,6 +101,11 @@ impl Slot {
         }
     }
 
+    /// Ends the connection for good.
+    pub(super) fn close(&self) {
+        self.task.abort();
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         matches!(&*self.state.borrow(), State::Ready(_))
     }
@@ -116,6 +122,7 @@ struct Keeper<C> {
     connector: Arc<C>,
     identity: LinkIdentity,
     nonces: Arc<dyn NonceSource>,
+    node_version: NodeVersion,
     state: watch::Sender<State>,
 }
 
@@ -160,7 +167,7 @@ impl<C: Connector> Keeper<C> {
 
     /// Until the connection has ended; gives why.
     async fn serve(&self, stream: C::Stream, keys: Keys) -> String {
-        let connection = Arc::new(ClientConnection::new());
+        let connection = Arc::new(ClientConnection::new(self.node_version.clone()));
         let ending = EndWithTask(connection.clone());
         tracing::info!(node = %self.connector.target(), "connected");
         self.state.send_replace(State::Ready(connection.clone()));

@@ -8,15 +8,16 @@ use martlet_ring::DeviceId;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
-use super::Door;
 use super::stream::{self, Step};
+use super::{Door, node};
 use crate::connection::Side;
 use crate::frame::{Frame, Kind, Violation};
 use crate::limits::{
     BYTES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, STREAM_WINDOW_BLOCKS, STREAMS_MAX,
 };
-use crate::message::{Answer, Message, Reply, Request, decode_block, encode_reply};
+use crate::message::{Addressee, Answer, Message, NODE, Reply, Request, decode_block, encode_reply};
 use crate::outbox::Outbox;
+use crate::ring::{Admission, Rows};
 
 /// One connection, as the devices see it.
 #[derive(Debug)]
@@ -78,20 +79,39 @@ impl Session {
     }
 
     fn begin(self: &Arc<Self>, id: u64, message: &bytes::Bytes) -> Result<(), Violation> {
-        let (device, request) = Request::decode(message).map_err(|malformed| Violation(malformed.0))?;
-        let weight = request.weight(message.len());
+        let (to, request) = Request::decode(message).map_err(|malformed| Violation(malformed.0))?;
+        let (device, weight) = (to.device, request.weight(message.len()));
         let mut work = self.work();
         work.admit(id, device, weight, request.is_stream())?;
-        let Some(replica) = self.door.device(device).cloned() else {
-            drop(work);
-            let absent = ReplicaError::Unreachable(format!("the node doesn't serve {device}"));
-            self.send(id, &Err(absent));
-            self.release_unbegun(device, weight, request.is_stream());
-            return Ok(());
+        let admitted = match self.admit(to, &request) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                drop(work);
+                self.send(id, &Err(refusal));
+                self.release_unbegun(device, weight, request.is_stream());
+                return Ok(());
+            }
         };
         if work.has_ended {
             return Ok(());
         }
+        let (stream, task) = match admitted {
+            (admission, Some(replica)) => self.set_out(id, replica, request, admission),
+            (_, None) => (Stream::None, self.ask_node(id, request)),
+        };
+        // The lock is still held, so the task can't have finished the call before it is known.
+        work.calls.insert(id, CallInHand { task, device, weight, stream });
+        Ok(())
+    }
+
+    /// Begins what a device is asked to do.
+    fn set_out(
+        self: &Arc<Self>,
+        id: u64,
+        replica: Arc<dyn Replica>,
+        request: Request,
+        admission: Admission,
+    ) -> (Stream, AbortHandle) {
         let session = self.clone();
         let (stream, task) = match request {
             upload @ (Request::Stage(_) | Request::Restage(_)) => {
@@ -116,15 +136,50 @@ impl Session {
                 let calling = async move {
                     let _witness = Witness { session: &session, id };
                     let reply = carry_out(&*replica, request).await;
+                    drop(admission);
                     session.send(id, &reply);
                     session.finish(id);
                 };
                 (Stream::None, tokio::spawn(calling))
             }
         };
-        // The lock is still held, so the task can't have finished the call before it is known.
-        work.calls.insert(id, CallInHand { task: task.abort_handle(), device, weight, stream });
-        Ok(())
+        (stream, task.abort_handle())
+    }
+
+    fn ask_node(self: &Arc<Self>, id: u64, request: Request) -> AbortHandle {
+        let session = self.clone();
+        let calling = async move {
+            let _witness = Witness { session: &session, id };
+            let reply = node::carry_out(session.door.rings(), request).await;
+            session.send(id, &reply);
+            session.finish(id);
+        };
+        tokio::spawn(calling).abort_handle()
+    }
+
+    /// Whom the request is for, if it is served, and if the ring that it was made by is good enough.
+    /// No device: it is for the node itself.
+    fn admit(
+        &self,
+        to: Addressee,
+        request: &Request,
+    ) -> Result<(Admission, Option<Arc<dyn Replica>>), ReplicaError> {
+        if to.device == NODE {
+            return Ok((Admission::uncounted(), None));
+        }
+        let absent = || ReplicaError::Unreachable(format!("the node doesn't serve {}", to.device));
+        let replica = self.door.device(to.device).cloned().ok_or_else(absent)?;
+        let admission = match (self.door.rings(), request.rows()) {
+            (None, _) | (_, Rows::Unplaced) => Admission::uncounted(),
+            (Some(rings), rows) => rings.admit(to.ring, rows)?,
+        };
+        Ok((admission, Some(replica)))
+    }
+
+    /// Tells the client which version of the ring the node has.
+    pub(super) fn tell_ring_version(&self, version: u64) {
+        let message = Message { head: version.to_le_bytes().to_vec().into(), ..Message::default() };
+        let _ = self.outbox.push(Kind::RingVersion, 0, message);
     }
 
     /// Sends a reply. A connection that has ended needs none.
@@ -279,6 +334,9 @@ async fn carry_out(replica: &dyn Replica, request: Request) -> Reply {
         Request::Held { after, limit } => replica.held(after, limit).await.map(Answer::Held),
         Request::Stage(_) | Request::Restage(_) | Request::ReadBlob(_) => {
             Err(ReplicaError::Invalid("a stream as a call"))
+        }
+        Request::FetchRing | Request::OfferRing(_) | Request::OrderRing(_) => {
+            Err(ReplicaError::Invalid("a device was asked what is for its node"))
         }
     }
 }

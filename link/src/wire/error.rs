@@ -16,6 +16,7 @@ const DAMAGED: u8 = 4;
 const FAILED: u8 = 5;
 const UNREACHABLE: u8 = 6;
 const INVALID: u8 = 7;
+const OTHER_RING: u8 = 8;
 
 impl Wire for ReplicaError {
     const BYTES_MIN: usize = 1;
@@ -36,6 +37,10 @@ impl Wire for ReplicaError {
                 out.push(REFUSED);
                 seen.put(out);
             }
+            Self::OtherRing { version } => {
+                out.push(OTHER_RING);
+                version.put(out);
+            }
             Self::MissingBlobs(blobs) => {
                 out.push(MISSING_BLOBS);
                 blobs.put(out);
@@ -53,6 +58,7 @@ impl Wire for ReplicaError {
             FAILED => Self::Failed(String::take(from)?),
             UNREACHABLE => Self::Unreachable(String::take(from)?),
             INVALID => Self::Invalid(lasting(&String::take(from)?)),
+            OTHER_RING => Self::OtherRing { version: u64::take(from)? },
             _ => return Err(Malformed("an error")),
         })
     }

@@ -1,7 +1,8 @@
 //! Any message that there can be.
 
 use bytes::Bytes;
-use martlet_link::message::{Answer, Reply, Request};
+use martlet_link::message::{Addressee, Answer, Reply, Request};
+use martlet_link::{RingOrder, RingReport};
 use martlet_protocol::{
     Accept, BlobFact, BlobId, BlobOwner, BlobRef, BlobStanding, Block, CarriedBody, Checksum, Garbage,
     HeldBlob, InspectBlobs, InspectDepth, ListRows, ListTables, ListedItem, ListedPrefix, ListedRow, NewBlob,
@@ -15,8 +16,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-pub(crate) fn device() -> impl Strategy<Value = DeviceId> {
-    any::<u32>().prop_map(DeviceId)
+pub(crate) fn addressee() -> impl Strategy<Value = Addressee> {
+    let to = |(device, ring)| Addressee { device: DeviceId(device), ring };
+    (any::<u32>(), any::<u64>()).prop_map(to)
 }
 
 fn bytes() -> impl Strategy<Value = Bytes> {
@@ -169,7 +171,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         any::<usize>().prop_map(|limit| Request::Tombstones { limit }),
         vec(tombstone(), 0..4).prop_map(Request::Forget),
     ];
-    prop_oneof![rows, blobs, upkeep, repair_request()]
+    prop_oneof![rows, blobs, upkeep, repair_request(), ring_request()]
 }
 
 fn repair_request() -> impl Strategy<Value = Request> {
@@ -193,6 +195,26 @@ fn repair_request() -> impl Strategy<Value = Request> {
             hash,
             owner
         })),
+    ]
+}
+
+fn ring_request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        Just(Request::FetchRing),
+        bytes().prop_map(Request::OfferRing),
+        Just(Request::OrderRing(RingOrder::Report)),
+        bytes().prop_map(|ring| Request::OrderRing(RingOrder::Propose(ring))),
+        any::<u64>().prop_map(|version| Request::OrderRing(RingOrder::Commit(version))),
+        any::<u64>().prop_map(|version| Request::OrderRing(RingOrder::Withdraw(version))),
+    ]
+}
+
+fn ring_answer() -> impl Strategy<Value = Answer> {
+    let report = |(version, proposed)| Answer::RingReport(RingReport { version, proposed });
+    prop_oneof![
+        bytes().prop_map(Answer::RingFile),
+        (any::<u64>(), option::of(any::<u64>())).prop_map(report),
+        ".*".prop_map(Answer::RingRefused),
     ]
 }
 
@@ -265,7 +287,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         }),
         vec(tombstone(), 0..3).prop_map(Answer::Tombstones),
     ];
-    prop_oneof![rows, upkeep, repair_answer()]
+    prop_oneof![rows, upkeep, repair_answer(), ring_answer()]
 }
 
 fn error() -> impl Strategy<Value = ReplicaError> {
@@ -279,6 +301,7 @@ fn error() -> impl Strategy<Value = ReplicaError> {
         ".*".prop_map(ReplicaError::Unreachable),
         prop::sample::select(&["", "a block after the last one", "wörter"][..])
             .prop_map(ReplicaError::Invalid),
+        any::<u64>().prop_map(|version| ReplicaError::OtherRing { version }),
     ]
 }
 

@@ -1,10 +1,10 @@
-//! Bytes of version 1. A change here is a change of the protocol, and needs a new version.
+//! Bytes of version 2. A change here is a change of the protocol, and needs a new version.
 
 use bytes::Bytes;
 use martlet_link::frame::{Frame, Kind};
 use martlet_link::handshake::{greet, receive};
 use martlet_link::mac::RecordMac;
-use martlet_link::message::{Answer, Request, encode_block, encode_reply};
+use martlet_link::message::{Addressee, Answer, Request, encode_block, encode_reply};
 use martlet_link::{LinkIdentity, LinkSecret};
 use martlet_protocol::{
     Accept, BlobId, BlobRef, Block, CarriedBody, Checksum, Prepare, ReadRow, ReplicaError, RowAddress,
@@ -32,6 +32,8 @@ fn blob() -> BlobRef {
     BlobRef { id: BlobId([0x33; 16]), hash: row().hash, bytes: 4, checksum: Checksum(77) }
 }
 
+const TO: Addressee = Addressee { device: DeviceId(7), ring: 3 };
+
 #[track_caller]
 fn check(bytes: &[u8], expected: &[&str]) {
     let expected: String = expected.concat().split_whitespace().collect();
@@ -41,7 +43,7 @@ fn check(bytes: &[u8], expected: &[&str]) {
 #[test]
 fn a_prepare_is_these_bytes() {
     let prepare = Request::Prepare(Prepare { row: row(), ballot: ballot() });
-    check(&prepare.encode(DeviceId(7)).joined(), &["07000000 01", ROW, BALLOT]);
+    check(&prepare.encode(TO).joined(), &["07000000 0300000000000000 01", ROW, BALLOT]);
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn an_accept_is_these_bytes() {
     let state = first.successor(change, value);
     let accept = Accept { row: row(), ballot: change, state, body, garbage: vec![blob()], seal: None };
     let expected = [
-        "07000000 02",
+        "07000000 0300000000000000 02",
         ROW,
         "0c00000000000000 0b00000000000000",
         "0c00000000000000 0b00000000000000",
@@ -72,13 +74,13 @@ fn an_accept_is_these_bytes() {
         BLOB,
         "626f6479",
     ];
-    check(&Request::Accept(accept).encode(DeviceId(7)).joined(), &expected);
+    check(&Request::Accept(accept).encode(TO).joined(), &expected);
 }
 
 #[test]
 fn a_read_is_these_bytes() {
     let read = Request::Read(ReadRow { row: row(), want: Want::ValueAndBody { bytes_max: 4096 } });
-    check(&read.encode(DeviceId(7)).joined(), &["07000000 03", ROW, "02 0010000000000000"]);
+    check(&read.encode(TO).joined(), &["07000000 0300000000000000 03", ROW, "02 0010000000000000"]);
 }
 
 #[test]
@@ -133,8 +135,8 @@ async fn a_handshake_is_these_bytes() {
             let mut proof = [0; 32];
             wire.read_exact(&mut proof).await.unwrap();
             other.write_all(&proof).await.unwrap();
-            check(&hello, &["6d6172746c696e6b 0100 0100", &"01".repeat(16), &"03".repeat(32)]);
-            check(&answer[..43], &["6d6172746c696e6b 00 0100", &"04".repeat(32)]);
+            check(&hello, &["6d6172746c696e6b 0200 0200", &"01".repeat(16), &"03".repeat(32)]);
+            check(&answer[..43], &["6d6172746c696e6b 00 0200", &"04".repeat(32)]);
             check(&[&answer[43..], &proof].concat(), &[PROOFS]);
         },
     );
@@ -142,6 +144,6 @@ async fn a_handshake_is_these_bytes() {
     check(&[client_keys.from_client, client_keys.from_server].concat(), &[KEYS]);
 }
 
-const PROOFS: &str = "7f8e4eac33311f005bde921d9cffe36ccf98554817ebb26c55fe61285ef3fdc7\
-                      506ac569cf533cf30e382ad747038cc58321e189c03f7b4d63be5b427f48b912";
-const KEYS: &str = "4b6522847480cea95f75533e6a892839606c9dc99ba6c2af756788f4bc73117e";
+const PROOFS: &str = "631affa660d493b33573e5b1dcc24e13ad32d5ab8a0b830c183464c978380d45\
+                      f1fc5dce529e95f30f41aeb6098c9b3d45cfde80f373abd3de02178198e95061";
+const KEYS: &str = "2b2c08dc0f26029b403db3acfe662a7d63bcdfd51f441bfb76877fda823872b3";

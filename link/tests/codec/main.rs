@@ -8,7 +8,7 @@ use martlet_link::frame::{Assembler, Frame};
 use martlet_link::message::{Request, decode_block, decode_reply, encode_block, encode_reply};
 use proptest::prelude::*;
 
-use arbitrary::{block, device, reply, request};
+use arbitrary::{addressee, block, reply, request};
 
 /// Decodes as everything that it could be.
 fn decode_all(bytes: &Bytes) {
@@ -23,9 +23,9 @@ fn decode_all(bytes: &Bytes) {
 
 proptest! {
     #[test]
-    fn every_request_comes_out_as_it_went_in(device in device(), request in request()) {
-        let message = request.encode(device).joined();
-        prop_assert_eq!(Request::decode(&message), Ok((device, request)));
+    fn every_request_comes_out_as_it_went_in(to in addressee(), request in request()) {
+        let message = request.encode(to).joined();
+        prop_assert_eq!(Request::decode(&message), Ok((to, request)));
     }
 
     #[test]
@@ -46,13 +46,13 @@ proptest! {
 
     #[test]
     fn no_damage_makes_decoding_panic(
-        device in device(),
+        to in addressee(),
         request in request(),
         reply in reply(),
         place in any::<prop::sample::Index>(),
         byte in any::<u8>(),
     ) {
-        for message in [request.encode(device).joined(), encode_reply(&reply).joined()] {
+        for message in [request.encode(to).joined(), encode_reply(&reply).joined()] {
             let mut damaged = message.to_vec();
             damaged[place.index(message.len())] = byte;
             decode_all(&damaged.into());
@@ -61,9 +61,9 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_read_past_a_messages_end(device in device(), request in request()) {
+    fn nothing_is_read_past_a_messages_end(to in addressee(), request in request()) {
         let carries_a_body = matches!(&request, Request::Accept(accept) if accept.body.is_some());
-        let mut longer = request.encode(device).joined().to_vec();
+        let mut longer = request.encode(to).joined().to_vec();
         longer.push(0);
         prop_assert_eq!(Request::decode(&longer.into()).is_ok(), carries_a_body);
     }

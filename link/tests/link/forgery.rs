@@ -8,7 +8,7 @@ use martlet_link::frame::Kind;
 use martlet_link::handshake::{HandshakeError, greet, receive};
 use martlet_link::limits::{RECORD_BYTES_MAX, STREAM_WINDOW_BLOCKS};
 use martlet_link::mac::RecordMac;
-use martlet_link::message::{Message, Request, encode_block};
+use martlet_link::message::{Addressee, Message, Request, encode_block};
 use martlet_link::record::Record;
 use martlet_link::{LinkIdentity, LinkSecret, NodeLink};
 use martlet_protocol::{Block, Prepare};
@@ -75,8 +75,10 @@ async fn node() -> (MemoryReplica, Node) {
     (memory, node)
 }
 
+const TO: Addressee = Addressee { device: DEVICE, ring: 0 };
+
 fn change(key: &str) -> Message {
-    Request::Accept(accept(row(key), 10, live(vec![]))).encode(DEVICE)
+    Request::Accept(accept(row(key), 10, live(vec![]))).encode(TO)
 }
 
 async fn shake(client: &LinkIdentity, server: &LinkIdentity) -> [Option<HandshakeError>; 2] {
@@ -132,7 +134,7 @@ async fn another_version_is_refused_by_number() {
     assert!(matches!(outcome, Err(HandshakeError::Version { newest: 9 })), "{outcome:?}");
     let mut answer = [0; 75];
     near.read_exact(&mut answer).await.unwrap();
-    assert_eq!(answer[8..11], [1, 1, 0], "refused, and which version would do");
+    assert_eq!(answer[8..11], [1, 2, 0], "refused, and which version would do");
 }
 
 #[tokio::test]
@@ -250,7 +252,7 @@ async fn a_broken_protocol_ends_the_connection() {
     let (memory, node) = node().await;
     let nothing = Message::default;
     let some = |bytes: &[u8]| Message { head: bytes.to_vec().into(), ..Message::default() };
-    let stage = Request::Stage(new_blob(1)).encode(DEVICE);
+    let stage = Request::Stage(new_blob(1)).encode(TO);
     let block = encode_block(&Block::new(body(10)));
     let mut flood = vec![(Kind::Request, 1, stage)];
     flood.extend((0..=STREAM_WINDOW_BLOCKS + 1).map(|_| (Kind::Block, 1, block.clone())));

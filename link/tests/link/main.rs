@@ -6,3 +6,4 @@ mod faults;
 mod forgery;
 mod harness;
 mod relay;
+mod rings;
