@@ -1,6 +1,6 @@
 //! What a cluster is made of, and what one proxy knows of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +15,7 @@ use crate::background::Background;
 use crate::container::cache::ContainerCache;
 use crate::device::Device;
 use crate::options::{LAGGARDS_MAX, Options};
+use crate::placement::LiveRing;
 use crate::random::{RandomSource, bytes};
 use crate::row::turn::Turns;
 
@@ -44,9 +45,8 @@ pub struct ClusterParts {
 pub struct MissingReplica(pub DeviceId);
 
 pub(crate) struct Shared {
-    pub(crate) ring: Arc<Ring>,
+    pub(crate) ring: LiveRing,
     placement: PlacementKey,
-    devices: HashMap<DeviceId, Arc<Device>>,
     clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
     ballots: Mutex<BallotClock>,
@@ -67,18 +67,12 @@ pub(crate) const DROPPED: TableId = TableId::system(3);
 
 impl ClusterStore {
     pub fn new(parts: ClusterParts) -> Result<Self, MissingReplica> {
-        let ClusterParts { ring, placement, mut replicas, clock, random, options } = parts;
-        let mut devices = HashMap::new();
-        for device in ring.devices() {
-            let replica = replicas.remove(&device.id).ok_or(MissingReplica(device.id))?;
-            devices.insert(device.id, Arc::new(Device::new(device.id, replica)));
-        }
+        let ClusterParts { ring, placement, replicas, clock, random, options } = parts;
         // Drawn anew at every start, so that no two runs ever make the same ballot.
         let proposer = ProposerId(u64::from_le_bytes(bytes(&*random)));
         let shared = Shared {
-            ring,
+            ring: LiveRing::new(ring, replicas)?,
             placement,
-            devices,
             clock,
             random,
             ballots: Mutex::new(BallotClock::new(proposer)),
@@ -89,6 +83,23 @@ impl ClusterStore {
             turns: Turns::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The ring by which things are found.
+    pub fn ring(&self) -> Arc<Ring> {
+        self.shared.ring.clone()
+    }
+
+    /// Takes a newer ring, and whoever speaks for its devices. Requests that have begun go on by the former one.
+    pub fn take_ring(
+        &self,
+        ring: &Arc<Ring>,
+        replicas: &BTreeMap<DeviceId, Arc<dyn Replica>>,
+    ) -> Result<(), MissingReplica> {
+        self.shared.ring.replace(ring, replicas)?;
+        // What a container is like has to be asked of those who hold it now.
+        self.shared.containers.forget_all();
+        Ok(())
     }
 
     /// Waits until nothing goes on in the background any more: commits whose callers have left, and slow replicas.
@@ -119,16 +130,20 @@ impl Shared {
 
     /// The devices where `hash` lies, in the order of the ring: their index is their number in a quorum.
     pub(crate) fn devices_of(&self, hash: PlacementHash) -> Vec<Arc<Device>> {
-        self.ring.devices_of_hash(hash).iter().filter_map(|id| self.devices.get(id)).cloned().collect()
+        let placement = self.ring.newest();
+        let devices = placement.ring().devices_of_hash(hash).iter();
+        devices.filter_map(|id| placement.devices.get(id)).cloned().collect()
     }
 
     /// All devices that hold partitions, in no order.
     pub(crate) fn all_devices(&self) -> Vec<Arc<Device>> {
-        self.ring.devices().iter().filter_map(|device| self.devices.get(&device.id)).cloned().collect()
+        let placement = self.ring.newest();
+        let devices = placement.ring().devices().iter();
+        devices.filter_map(|device| placement.devices.get(&device.id)).cloned().collect()
     }
 
     pub(crate) fn device(&self, id: DeviceId) -> Option<&Arc<Device>> {
-        self.devices.get(&id)
+        self.ring.newest().devices.get(&id)
     }
 
     /// How many replicas are a majority.
@@ -162,7 +177,7 @@ impl fmt::Debug for ClusterStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClusterStore")
             .field("ring_version", &self.shared.ring.version())
-            .field("devices", &self.shared.devices.len())
+            .field("devices", &self.shared.ring.devices().len())
             .field("options", &self.shared.options)
             .finish_non_exhaustive()
     }

@@ -27,7 +27,7 @@ pub(crate) type Answered<T> = Result<T, ReplicaError>;
 pub(crate) struct Device {
     pub(crate) id: DeviceId,
     pub(crate) replica: Arc<dyn Replica>,
-    health: Health,
+    health: Arc<Health>,
 }
 
 /// Remembers failures, so that a dead device doesn't slow every request.
@@ -84,7 +84,12 @@ impl Device {
             started: Instant::now(),
             avoided_until_micros: AtomicU64::new(0),
         };
-        Self { id, replica, health }
+        Self { id, replica, health: Arc::new(health) }
+    }
+
+    /// The same device, reached in another way.
+    pub(crate) fn reached_by(&self, replica: Arc<dyn Replica>) -> Self {
+        Self { id: self.id, replica, health: self.health.clone() }
     }
 
     /// Whether it should be asked last. Once it has been for long enough, it is probed.

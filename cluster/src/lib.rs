@@ -24,6 +24,7 @@ mod fanout;
 mod list;
 mod objects;
 mod options;
+mod placement;
 mod random;
 mod record;
 mod repair;

@@ -81,6 +81,13 @@ impl ContainerCache {
         state.containers.remove(id);
     }
 
+    /// Nothing that is remembered counts any more.
+    pub(crate) fn forget_all(&self) {
+        let mut state = self.state();
+        state.changes += 1;
+        state.containers.clear();
+    }
+
     pub(crate) fn account(&self, account: &AccountName) -> Option<TableId> {
         self.state().accounts.get(account).copied()
     }
