@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use http::header::LAST_MODIFIED;
+use martlet_auth::Action;
 use martlet_model::{
     Conditions, Digest, ETagStyle, ObjectId, ObjectInfo, ObjectStore as _, PartLayout, PartNumber, VersionId,
 };
@@ -72,6 +73,11 @@ impl Scene<'_> {
         object: &ObjectId,
         read: ReadAttributes,
     ) -> Result<Response, Refusal> {
+        let action = match read.version {
+            None => Action::GetObjectAttributes,
+            Some(_) => Action::GetObjectVersionAttributes,
+        };
+        self.store.allow_object(action, object, read.version).await?;
         let info = self.store.head(object, read.version, &Conditions::none(ETagStyle::S3)).await?;
         let is_joined = matches!(info.content.digest, Digest::Parts { .. });
         let parts = if is_joined && read.wants(Attribute::ObjectParts) {

@@ -141,7 +141,10 @@ fn on_bucket(
             Ok(Operation::CreateBucket)
         }
         Method::DELETE => Ok(Operation::DeleteBucket),
-        Method::POST if query.take_flag("delete")? => headers.take_integrity().map(Operation::DeleteObjects),
+        Method::POST if query.take_flag("delete")? => {
+            headers.take_bypass()?;
+            headers.take_integrity().map(Operation::DeleteObjects)
+        }
         Method::POST => Err(Refusal::NotOffered("an upload by form".to_owned())),
         _ => Err(unknown(method, query)),
     }

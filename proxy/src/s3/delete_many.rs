@@ -3,7 +3,7 @@
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use martlet_model::{Conditions, ContainerStore as _, Deleted, ETagStyle, ObjectKey, Timestamp, VersionId};
+use martlet_model::{Conditions, Deleted, ETagStyle, ObjectKey, Timestamp, VersionId};
 
 use super::conditions::{parse_date, parse_match};
 use super::integrity::Integrity;
@@ -45,7 +45,7 @@ impl Scene<'_> {
         let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
         let deletion = Deletion::read(&document)?;
         // Before the first key: a bucket that isn't there has no keys to report on.
-        self.store.recent_container(self.container).await?;
+        self.store.unguarded().recent_container(self.container).await?;
         let deletions: Vec<_> = deletion.objects.iter().map(|object| self.delete_one(object)).collect();
         let outcomes: Vec<_> = stream::iter(deletions).buffered(CONCURRENCY).collect().await;
         let mut xml = Writer::new("DeleteResult");

@@ -81,6 +81,15 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// Takes the wish to remove also what is retained: nothing ever is, so that there is nothing to heed.
+    pub(super) fn take_bypass(&mut self) -> Result<(), Refusal> {
+        const BYPASS: &str = "x-amz-bypass-governance-retention";
+        match self.take(BYPASS)? {
+            None | Some("true" | "True" | "TRUE" | "false" | "False" | "FALSE") => Ok(()),
+            Some(_) => Err(Refusal::argument(BYPASS, "it is neither true nor false")),
+        }
+    }
+
     /// Takes a header of which one value is offered, whatever it would mean otherwise.
     pub(super) fn take_only(&mut self, name: &'static str, offered: &str) -> Result<(), Refusal> {
         match self.take(name)? {

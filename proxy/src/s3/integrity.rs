@@ -25,6 +25,8 @@ pub(super) struct Integrity {
     pub(super) md5: Option<Md5>,
     /// `x-amz-checksum-*`
     pub(super) checksum: Option<StoredChecksum>,
+    /// Of the checksum that follows the body.
+    pub(super) trailing: Option<ChecksumAlgorithm>,
 }
 
 /// The checksum that an object must have once it is joined.
@@ -37,12 +39,32 @@ pub(super) struct JoinedChecksum {
 
 impl Integrity {
     /// The body for the store, held to its checksum, and where the checksum appears that came with it.
-    pub(super) fn held(checksum: Option<StoredChecksum>, body: RequestBody) -> (ByteStream, ChecksumCell) {
+    pub(super) fn held(self, body: RequestBody) -> (ByteStream, ChecksumCell) {
         let cell = body.trailing();
         let body = body.into_stream(PUT_BYTES_MAX);
-        match checksum {
+        match self.checksum {
             Some(expected) => (checksum::verified(body, expected, cell.clone()), cell),
             None => (body, cell),
+        }
+    }
+
+    /// The same for a part of an upload that was begun with this plan: a part has a checksum of the algorithm
+    /// that was planned. Where its sender told none, it is the one of what has arrived.
+    pub(super) fn held_under(
+        self,
+        plan: Option<ChecksumPlan>,
+        body: RequestBody,
+    ) -> Result<(ByteStream, ChecksumCell), Refusal> {
+        let told = self.checksum.as_ref().map(|checksum| checksum.algorithm).or(self.trailing);
+        match (plan, told) {
+            (Some(plan), Some(told)) if told != plan.algorithm => {
+                Err(Refusal::Request("the checksum isn't of the algorithm that the upload was begun with"))
+            }
+            (Some(plan), None) => {
+                let (body, cell) = self.held(body);
+                Ok((checksum::measured(body, plan.algorithm, cell.clone()), cell))
+            }
+            (Some(_) | None, _) => Ok(self.held(body)),
         }
     }
 
@@ -88,7 +110,11 @@ impl JoinedChecksum {
 impl Headers<'_> {
     /// What the body must be.
     pub(super) fn take_integrity(&mut self) -> Result<Integrity, Refusal> {
-        Ok(Integrity { md5: self.content_md5()?, checksum: self.take_checksum()? })
+        Ok(Integrity {
+            md5: self.content_md5()?,
+            checksum: self.take_checksum()?,
+            trailing: self.trailing()?,
+        })
     }
 
     pub(super) fn content_md5(&self) -> Result<Option<Md5>, Refusal> {

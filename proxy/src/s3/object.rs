@@ -12,7 +12,6 @@ use martlet_model::{
 
 use super::command::{Piece, PutObject, ReadObject};
 use super::conditions::IfRange;
-use super::integrity::Integrity;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::{Scene, answer};
@@ -57,9 +56,10 @@ impl Scene<'_> {
     ) -> Result<Response, Refusal> {
         let PutObject { metadata, tags, conditions, integrity } = new;
         let bytes = declared(&body)?;
-        let (body, checksum) = Integrity::held(integrity.checksum, body);
+        let md5 = integrity.md5;
+        let (body, checksum) = integrity.held(body);
         let new = NewObject {
-            md5: integrity.md5,
+            md5,
             bytes: Some(bytes),
             annotations: Annotations { acl: None, tags },
             checksum,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use http::StatusCode;
+use martlet_auth::Action;
 use martlet_model::{
     AnnotationsChange, Conditions, ETagStyle, ObjectId, ObjectInfo, ObjectStore as _, Tags, VersionId,
 };
@@ -54,7 +55,12 @@ impl Scene<'_> {
         object: &ObjectId,
         version: Option<VersionId>,
     ) -> Result<Response, Refusal> {
-        let info = self.store.head(object, version, &Conditions::none(ETagStyle::S3)).await?;
+        let action = match version {
+            None => Action::GetObjectTagging,
+            Some(_) => Action::GetObjectVersionTagging,
+        };
+        let none = Conditions::none(ETagStyle::S3);
+        let info = self.store.head_for(action, object, version, &none).await?;
         let mut response = answer::xml(write(&info.annotations.tags));
         set_version(&mut response, &info, version);
         Ok(response)

@@ -56,8 +56,10 @@ impl Scene<'_> {
         (integrity, body): (Integrity, RequestBody),
     ) -> Result<Response, Refusal> {
         let bytes = declared(&body)?;
-        let (body, checksum) = Integrity::held(integrity.checksum, body);
-        let part = NewPart { number, md5: integrity.md5, bytes: Some(bytes), body, checksum };
+        let plan = self.store.upload(object, upload).await?.new.checksum;
+        let md5 = integrity.md5;
+        let (body, checksum) = integrity.held_under(plan, body)?;
+        let part = NewPart { number, md5, bytes: Some(bytes), body, checksum };
         let part = self.store.put_part(object, upload, part).await?;
         let mut response = answer::empty(StatusCode::OK);
         let headers = response.headers_mut();

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
+use martlet_auth::Action;
 use martlet_model::{
     ContainerChange, ContainerStore as _, ListEntry, ObjectStore as _, VersionEntry, VersionId, VersionKind,
     VersionPage, VersionQuery, Versioning,
@@ -67,7 +68,8 @@ impl ListVersions {
 
 impl Scene<'_> {
     pub(super) async fn versioning(&self) -> Result<Response, Refusal> {
-        let info = self.store.container(self.container).await?;
+        self.store.allow_container(Action::GetBucketVersioning, self.container).await?;
+        let info = self.store.unguarded().container(self.container).await?;
         let mut xml = Writer::new("VersioningConfiguration");
         match info.versioning {
             Versioning::Off => {}

@@ -216,6 +216,17 @@ async fn a_copied_part_gets_the_checksum_that_its_upload_plans() {
 }
 
 #[tokio::test]
+async fn a_part_has_the_checksum_that_its_upload_plans() {
+    let server = Server::with_box().await;
+    let upload = Upload::begin(&server, "SHA1", None).await;
+    let put = |body: &str| server.call("PUT", &format!("{}&partNumber=1", upload.target)).body(body);
+    let other = put("123456789").header("x-amz-checksum-crc32", "y/Q5Jg==").send().await;
+    other.refused(400, "InvalidRequest");
+    let stored = put("123456789").send().await.expect(200);
+    assert_eq!(stored.header("x-amz-checksum-sha1"), Some("98O8HYCOBHMq32eZZczDTKeuNEE="));
+}
+
+#[tokio::test]
 async fn an_upload_can_only_plan_a_checksum_that_can_be_had() {
     let server = Server::with_box().await;
     let begin = |algorithm: &str, kind: &str| {

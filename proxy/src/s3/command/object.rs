@@ -118,10 +118,13 @@ fn on_object(
             conditions: headers.write_conditions()?,
             integrity: headers.take_integrity()?,
         })),
-        Method::DELETE => Ok(ObjectOperation::DeleteObject {
-            version: take_version(query)?,
-            conditions: headers.take_delete_conditions()?,
-        }),
+        Method::DELETE => {
+            headers.take_bypass()?;
+            Ok(ObjectOperation::DeleteObject {
+                version: take_version(query)?,
+                conditions: headers.take_delete_conditions()?,
+            })
+        }
         Method::POST if query.take_flag("uploads")? => {
             headers.refuse_conditions()?;
             Ok(ObjectOperation::CreateMultipartUpload(BeginUpload {
@@ -180,7 +183,7 @@ fn on_upload(
             let completion = CompleteUpload {
                 conditions: headers.write_conditions()?,
                 // The checksum is one of the joined object, and not of the body.
-                integrity: Integrity { md5: headers.content_md5()?, checksum: None },
+                integrity: Integrity { md5: headers.content_md5()?, ..Integrity::default() },
                 checksum: headers.take_joined_checksum()?,
                 bytes: headers.take_number("x-amz-mp-object-size")?,
             };
