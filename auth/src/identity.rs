@@ -81,18 +81,32 @@ impl From<User> for Identity {
 
 impl User {
     /// A user whose id and display name are the name by which Swift's clients log in, e.g. `test:tester`.
+    /// `name` may be that as well, or what it has after the account.
     pub fn new(account: AccountName, name: impl Into<String>, role: Role) -> Self {
-        let name = name.into();
-        let full_name = format!("{}:{name}", short(account.as_str()));
+        let mut name = name.into();
+        if let Some(rest) = name.strip_prefix(short(account.as_str())).and_then(|rest| rest.strip_prefix(':'))
+        {
+            name = rest.to_owned();
+        }
+        let swift_name = swift_name(&account, &name);
         Self {
+            id: CanonicalId::new(swift_name.as_str()),
+            display_name: swift_name,
+            email: None,
             account,
             name,
             role,
-            id: CanonicalId::new(full_name.as_str()),
-            display_name: full_name,
-            email: None,
         }
     }
+
+    /// The name by which Swift's clients log in, e.g. `test:tester` for `tester` of `AUTH_test`.
+    pub fn swift_name(&self) -> String {
+        swift_name(&self.account, &self.name)
+    }
+}
+
+fn swift_name(account: &AccountName, name: &str) -> String {
+    format!("{}:{name}", short(account.as_str()))
 }
 
 impl CanonicalId {
@@ -127,6 +141,15 @@ impl Secret {
     }
 }
 
+/// In constant time, as [`Secret::matches`].
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.expose())
+    }
+}
+
+impl Eq for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(hidden)")
@@ -136,6 +159,14 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_is_named_in_full_or_within_the_account() {
+        let account = || AccountName::parse(b"AUTH_test").unwrap();
+        let user = User::new(account(), "tester", Role::Owner);
+        assert_eq!(user, User::new(account(), "test:tester", Role::Owner));
+        assert_eq!((user.name.as_str(), user.swift_name()), ("tester", "test:tester".to_owned()));
+    }
 
     #[test]
     fn a_secret_is_never_printed() {

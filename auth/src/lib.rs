@@ -40,4 +40,4 @@ pub use link_signature::DIGESTS;
 pub use policy::Policy;
 pub use request::{Details, Listing, Request, RequestContext, Resource};
 pub use target::{Parameter, Target, TargetError};
-pub use users::{Credentials, UserTable, Users};
+pub use users::{ChainedUsers, Credentials, StoredUsers, UserTable, Users};

@@ -11,8 +11,10 @@
 //! mac      32 bytes  HMAC-SHA256 over everything before it
 //! ```
 //!
-//! A token can't be taken back before it expires: who has lost the right to an account keeps it for at most
-//! [`TOKEN_LIFETIME_SECONDS`].
+//! A token says who somebody was when it was issued. [`identify`] asks who that is now: the token of a user who has
+//! been removed stops working, and that of one whose role has changed gives the new role, within
+//! [`STALENESS_SECONDS_MAX`](crate::users::STALENESS_SECONDS_MAX). A new key does not end the tokens that the old
+//! one has got, nor does making a removed user of the same name again.
 
 use std::fmt;
 
@@ -23,7 +25,8 @@ use martlet_model::limits::ACCOUNT_NAME_BYTES_MAX;
 use martlet_model::{AccountName, Timestamp};
 use sha2::Sha256;
 
-use crate::identity::{Role, User};
+use crate::identity::{Identity, Role, User};
+use crate::users::Users;
 
 /// How long a token is good for: 24 hours.
 pub const TOKEN_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
@@ -76,6 +79,18 @@ pub struct UserNameTooLong {
     pub bytes: usize,
 }
 
+/// Whose token `text` is, as the users are known now; `None`: nobody's, or nobody's any more.
+pub async fn identify(
+    key: &TokenKey,
+    users: &dyn Users,
+    text: &str,
+    now: Timestamp,
+) -> martlet_model::Result<Option<Identity>> {
+    let Ok(issued_to) = key.verify(text, now) else { return Ok(None) };
+    let found = users.by_swift_name(&issued_to.swift_name()).await?;
+    Ok(found.map(|found| found.identity).filter(|identity| identity.account() == Some(&issued_to.account)))
+}
+
 impl TokenKey {
     /// Derives the key from the cluster's secret.
     pub fn derive(cluster_secret: &[u8]) -> Self {
@@ -100,7 +115,7 @@ impl TokenKey {
         Ok(Token { text, expires: Timestamp::from_micros(expires_seconds.saturating_mul(1_000_000)) })
     }
 
-    /// Whose token `text` is. Nothing in it is looked at before its signature has been found right, in constant time.
+    /// Whom `text` was issued to. Nothing in it is looked at before its signature has been found right, in constant time.
     pub fn verify(&self, text: &str, now: Timestamp) -> Result<User, TokenError> {
         let encoded =
             text.strip_prefix(PREFIX).filter(|_| text.len() <= TOKEN_BYTES_MAX).ok_or(TokenError::Unknown)?;
@@ -169,9 +184,12 @@ impl fmt::Debug for TokenKey {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::identity::Secret;
+    use crate::users::UserTable;
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -192,6 +210,24 @@ mod tests {
         let token = key().issue(&user(), NOW).unwrap();
         assert!(token.text.starts_with("AUTH_tk"));
         assert_eq!(TokenKey::derive(b"the cluster's secret").verify(&token.text, NOW), Ok(user()));
+    }
+
+    #[test]
+    fn a_token_is_worth_what_its_user_is_worth_now() {
+        let token = key().issue(&user(), NOW).unwrap().text;
+        let known = |identity: Identity| {
+            UserTable::default().with_swift_name("test:tester", Secret::new("k"), identity)
+        };
+        let asked = |users: &UserTable, text: &str, now| {
+            identify(&key(), users, text, now).now_or_never().expect("a table answers at once").unwrap()
+        };
+        let demoted = Identity::from(User { role: Role::Member, email: Some("t@x".to_owned()), ..user() });
+        assert_eq!(asked(&known(demoted.clone()), &token, NOW), Some(demoted));
+        assert_eq!(asked(&UserTable::default(), &token, NOW), None);
+        let elsewhere = User { account: AccountName::parse(b"test").unwrap(), ..user() };
+        assert_eq!(asked(&known(elsewhere.into()), &token, NOW), None);
+        assert_eq!(asked(&known(user().into()), "AUTH_tkx", NOW), None);
+        assert_eq!(asked(&known(user().into()), &token, after(TOKEN_LIFETIME_SECONDS)), None);
     }
 
     #[test]

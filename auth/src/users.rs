@@ -1,5 +1,15 @@
 //! Where users are looked up.
 
+mod admin;
+mod chain;
+mod record;
+mod stored;
+
+pub use admin::{KeyChange, NewUser, Random, UserAdmin, UserError};
+pub use chain::ChainedUsers;
+pub use record::{AccessKey, UserRecord};
+pub use stored::{STALENESS_SECONDS_MAX, StoredUsers};
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
