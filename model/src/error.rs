@@ -66,6 +66,9 @@ pub enum Error {
     Upload(#[from] UploadError),
     #[error("the object would be larger than is allowed")]
     TooLarge,
+    /// More would be stored in the account or in the container than its quota allows.
+    #[error("the quota would be exceeded")]
+    QuotaExceeded,
     /// No room for new data; reads and deletes go on.
     #[error("the devices are full")]
     OutOfSpace,

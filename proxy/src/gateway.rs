@@ -14,6 +14,7 @@ use crate::body::RequestBody;
 use crate::dialect::{self, About, Answering};
 use crate::request_id::RequestIds;
 use crate::route::{Route, Routes};
+use crate::ruled::Ruled;
 use crate::s3::S3;
 use crate::s3::host::VirtualHosts;
 use crate::server::Presence;
@@ -55,6 +56,7 @@ impl Gateway {
     ) -> Self {
         let Options { region, virtual_host_suffixes, request_id_seed, token_key, storage_url_scheme } =
             options;
+        let store: Arc<dyn Store> = Arc::new(Ruled::new(store, clock.clone()));
         let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
         let transport = match storage_url_scheme {
             Scheme::Http => Transport::Plain,

@@ -7,14 +7,18 @@
 //! **Invariant:** a dialect holds no state of objects, and reaches the store through a `Guarded` alone.
 //! **Invariant:** no clock and no random source but those that the [`gateway`] was given.
 
+mod archive;
 pub mod body;
 mod connection;
 pub mod dialect;
+mod duplicate;
 pub mod form;
 pub mod gateway;
 pub mod limits;
+mod quota;
 pub mod request_id;
 mod route;
+mod ruled;
 pub mod s3;
 pub mod server;
 pub mod swift;

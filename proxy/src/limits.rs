@@ -39,6 +39,12 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a shutdown waits for what is in flight.
 pub const SHUTDOWN_DURATION_MAX: Duration = Duration::from_secs(30);
 
+/// How old an account's quota may be that writes are held to, where another proxy has changed it.
+pub const ACCOUNT_QUOTA_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Accounts whose quota is remembered.
+pub const ACCOUNT_QUOTAS_COUNT_MAX: usize = 10_000;
+
 /// How much of a connection's input is buffered.
 pub const READ_BUFFER_BYTES_MAX: usize = 256 * 1024;
 const _: () = assert!(HEAD_BYTES_MAX <= READ_BUFFER_BYTES_MAX);

@@ -221,6 +221,7 @@ fn store_words(error: &Error) -> Words {
         Error::Metadata(_) => (StatusCode::BAD_REQUEST, "MetadataTooLarge"),
         Error::Upload(error) => (StatusCode::BAD_REQUEST, upload_code(error)),
         Error::TooLarge => (StatusCode::BAD_REQUEST, "EntityTooLarge"),
+        Error::QuotaExceeded => (StatusCode::FORBIDDEN, "QuotaExceeded"),
         Error::OutOfSpace => (StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage"),
         Error::Unavailable(_) | Error::OutcomeUnknown => {
             (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")

@@ -7,12 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::{AccountInfo, AccountName, ContainerStore as _, ListQuery, Timestamp, UserMetadata};
 
+use super::account_quota;
 use super::answer;
 use super::format::{Negotiated, negotiate};
 use super::headers::{self, Owner};
 use super::identify::View;
 use super::link_keys::LINK_KEYS;
 use super::listing;
+use super::paging::{self, Order};
 use super::query::Query;
 use super::refusal::Refusal;
 
@@ -21,6 +23,7 @@ use super::refusal::Refusal;
 pub struct ListContainers {
     pub account: AccountName,
     pub query: ListQuery,
+    pub order: Order,
     pub negotiated: Negotiated,
 }
 
@@ -43,7 +46,12 @@ pub(super) fn parse_list(
     head: &Parts,
     query: &Query<'_>,
 ) -> Result<ListContainers, Refusal> {
-    Ok(ListContainers { account, query: query.listing()?, negotiated: negotiate(query, &head.headers)? })
+    Ok(ListContainers {
+        account,
+        query: query.listing()?,
+        order: query.order()?,
+        negotiated: negotiate(query, &head.headers)?,
+    })
 }
 
 pub(super) fn parse_head(
@@ -55,7 +63,8 @@ pub(super) fn parse_head(
 }
 
 pub(super) fn parse_post(account: AccountName, head: &Parts) -> Result<PostAccount, Refusal> {
-    Ok(PostAccount { account, changes: headers::metadata(&head.headers, Owner::Account)? })
+    let metadata = headers::metadata(&head.headers, Owner::Account)?;
+    Ok(PostAccount { account, changes: account_quota::parse(&head.headers, &metadata)? })
 }
 
 pub(super) async fn list(
@@ -63,9 +72,11 @@ pub(super) async fn list(
     store: &Guarded,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
-    let ListContainers { account, query, negotiated } = command;
-    let (info, page) = try_join!(store.account(&account), store.containers(&account, &query))?;
-    let body = listing::containers(&account, &page.entries, negotiated.format);
+    let ListContainers { account, query, order, negotiated } = command;
+    let of_account = &account;
+    let fetch = |query| async move { store.containers(of_account, &query).await };
+    let (info, entries) = try_join!(store.account(&account), paging::ordered(query, order, fetch))?;
+    let body = listing::containers(&account, &entries, negotiated.format);
     let view = View::of(store, &account);
     Ok(answer::listing(render(&info, now, view), negotiated, body))
 }
@@ -77,6 +88,7 @@ pub(super) async fn head(command: HeadAccount, store: &Guarded, now: Timestamp) 
 }
 
 pub(super) async fn post(command: PostAccount, store: &Guarded) -> Result<Response, Refusal> {
+    account_quota::check(&command.changes, store)?;
     store.update_account(&command.account, &command.changes).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
@@ -94,13 +106,15 @@ fn render(info: &AccountInfo, now: Timestamp, view: View) -> HeaderMap {
     headers.insert("x-account-storage-policy-policy-0-bytes-used", HeaderValue::from(info.usage.bytes));
     headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
     add_metadata(&mut headers, Owner::Account, &info.metadata, view);
+    account_quota::render(&mut headers, &info.metadata);
     headers
 }
 
 /// Adds the metadata of an account or a container, in which an item without a value is none.
 /// The keys that sign links are for owners alone.
 pub(super) fn add_metadata(headers: &mut HeaderMap, owner: Owner, metadata: &UserMetadata, view: View) {
-    let is_shown = |name: &str| view == View::Owner || !LINK_KEYS.contains(&name);
+    let is_quota = |name: &str| owner == Owner::Account && account_quota::ITEMS.contains(&name);
+    let is_shown = |name: &str| !is_quota(name) && (view == View::Owner || !LINK_KEYS.contains(&name));
     for (name, value) in metadata.iter().filter(|(name, value)| !value.is_empty() && is_shown(name)) {
         add_item(headers, owner, name, value);
     }

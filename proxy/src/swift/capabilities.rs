@@ -35,6 +35,18 @@ pub(super) fn answer() -> Response {
             "max_meta_overall_size": USER_METADATA_BYTES_MAX,
             "policies": [{ "name": STORAGE_POLICY, "aliases": STORAGE_POLICY, "default": true }],
         },
+        "account_quotas": {},
+        "container_quotas": {},
+        "object_versioning": {},
+        "tempurl": {
+            "methods": martlet_auth::temp_url::METHODS,
+            "allowed_digests": martlet_auth::DIGESTS,
+            "incoming_remove_headers": ["x-timestamp"],
+            "incoming_allow_headers": [],
+            "outgoing_remove_headers": ["x-object-meta-*"],
+            "outgoing_allow_headers": ["x-object-meta-public-*"],
+        },
+        "versioned_writes": { "allowed_flags": ["x-versions-location", "x-history-location"] },
     });
     answer::whole(
         StatusCode::OK,

@@ -14,6 +14,7 @@ use super::query::Query;
 use super::refusal::Refusal;
 use super::temp_url;
 use super::unoffered;
+use super::versions::{self, ListVersions, PutVersion};
 
 /// One variant per operation, with every header and parameter typed.
 #[derive(Debug)]
@@ -26,10 +27,12 @@ pub enum Command {
     PostAccount(PostAccount),
     PutContainer(ChangeContainer),
     ListObjects(ListObjects),
+    ListVersions(ListVersions),
     HeadContainer(HeadContainer),
     PostContainer(ChangeContainer),
     DeleteContainer(ContainerId),
     PutObject(Box<PutObject>),
+    PutVersion(PutVersion),
     GetObject(Box<GetObject>),
     HeadObject(Box<HeadObject>),
     PostObject(Box<PostObject>),
@@ -67,9 +70,11 @@ impl Command {
             Self::PostAccount(command) => &command.account,
             Self::PutContainer(command) | Self::PostContainer(command) => &command.id.account,
             Self::ListObjects(command) => &command.id.account,
+            Self::ListVersions(command) => &command.id.account,
             Self::HeadContainer(command) => &command.id.account,
             Self::DeleteContainer(id) => &id.account,
             Self::PutObject(command) => &command.id.container.account,
+            Self::PutVersion(command) => &command.id.container.account,
             Self::GetObject(command) => &command.id.container.account,
             Self::HeadObject(command) => &command.id.container.account,
             Self::PostObject(command) => &command.id.container.account,
@@ -97,6 +102,9 @@ fn of_account(account: AccountName, head: &Parts, query: &Query<'_>) -> Result<C
 
 fn of_container(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<Command, Refusal> {
     Ok(match head.method {
+        Method::GET if query.contains("versions") => {
+            Command::ListVersions(versions::parse_list(id, head, query)?)
+        }
         Method::GET => Command::ListObjects(container::parse_list(id, head, query)?),
         Method::HEAD => Command::HeadContainer(container::parse_head(id, head, query)?),
         Method::PUT => Command::PutContainer(container::parse_change(id, head)?),
@@ -110,12 +118,21 @@ fn of_object(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result<Command, R
     if joined::is_delete(&head.method, query)? {
         return Ok(Command::DeleteJoined(joined::parse_delete(id, head)));
     }
+    let version = versions::parse_id(query)?;
     Ok(match head.method {
-        Method::GET => Command::GetObject(Box::new(object::parse_get(id, head)?)),
-        Method::HEAD => Command::HeadObject(Box::new(object::parse_head(id, head)?)),
+        Method::GET => Command::GetObject(Box::new(GetObject { version, ..object::parse_get(id, head)? })),
+        Method::HEAD => {
+            Command::HeadObject(Box::new(HeadObject { version, ..object::parse_head(id, head)? }))
+        }
+        Method::PUT if let Some(version) = version => {
+            Command::PutVersion(versions::parse_put(id, version, head)?)
+        }
+        Method::POST if version.is_some() => {
+            return Err(Refusal::Malformed("POST to a specific version is not allowed".into()));
+        }
         Method::PUT => Command::PutObject(Box::new(object::parse_put(id, head)?)),
         Method::POST => Command::PostObject(Box::new(object::parse_post(id, head)?)),
-        Method::DELETE => Command::DeleteObject(object::parse_delete(id, head)?),
+        Method::DELETE => Command::DeleteObject(DeleteObject { version, ..object::parse_delete(id, head)? }),
         _ => return Err(Refusal::WrongMethod { allowed: "DELETE, GET, HEAD, POST, PUT" }),
     })
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::{
     Claim, ContainerChange, ContainerId, ContainerInfo, ContainerStore as _, Created, ListQuery,
-    NewContainer, ObjectStore as _, SettingsChange, Usage, UserMetadata,
+    NewContainer, ObjectStore as _, Usage, UserMetadata,
 };
 
 use super::account::add_metadata;
@@ -18,15 +18,27 @@ use super::format::{Negotiated, negotiate};
 use super::headers::{self, Owner};
 use super::identify::View;
 use super::listing;
+use super::paging::{self, Order};
 use super::query::Query;
 use super::refusal::Refusal;
+use super::settings::{self, Asked};
 
 /// GET of a container.
 #[derive(Debug)]
 pub struct ListObjects {
     pub id: ContainerId,
     pub query: ListQuery,
+    pub order: Order,
+    pub extent: Extent,
     pub negotiated: Negotiated,
+}
+
+/// What of the names that begin alike is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    All,
+    /// `path`: what lies directly in the directory that the prefix names.
+    Directory,
 }
 
 /// HEAD of a container.
@@ -41,10 +53,19 @@ pub struct HeadContainer {
 pub struct ChangeContainer {
     pub id: ContainerId,
     pub changes: UserMetadata,
+    pub settings: Asked,
 }
 
 pub(super) fn parse_list(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<ListObjects, Refusal> {
-    Ok(ListObjects { id, query: query.listing()?, negotiated: negotiate(query, &head.headers)? })
+    let mut listing = query.listing()?;
+    let directory = query.directory()?;
+    let extent = if directory.is_some() { Extent::Directory } else { Extent::All };
+    if let Some(directory) = directory {
+        listing.prefix = directory;
+        listing.delimiter = Some("/".into());
+    }
+    let (order, negotiated) = (query.order()?, negotiate(query, &head.headers)?);
+    Ok(ListObjects { id, query: listing, order, extent, negotiated })
 }
 
 pub(super) fn parse_head(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<HeadContainer, Refusal> {
@@ -59,13 +80,22 @@ pub(super) fn parse_change(id: ContainerId, head: &Parts) -> Result<ChangeContai
             return Err(Refusal::Malformed(format!("Invalid X-Storage-Policy \"{policy}\"").into()));
         }
     }
-    Ok(ChangeContainer { id, changes: headers::metadata(&head.headers, Owner::Container)? })
+    let changes = headers::metadata(&head.headers, Owner::Container)?;
+    Ok(ChangeContainer { id, changes, settings: settings::parse(&head.headers)? })
 }
 
 pub(super) async fn list(command: ListObjects, store: &Guarded) -> Result<Response, Refusal> {
-    let ListObjects { id, query, negotiated } = command;
-    let (info, usage, page) = try_join!(store.container(&id), store.usage(&id), store.list(&id, &query))?;
-    let body = listing::objects(&id.name, &page.entries, negotiated.format);
+    let ListObjects { id, query, order, extent, negotiated } = command;
+    let of_container = &id;
+    let fetch = |query: ListQuery| async move {
+        match extent {
+            Extent::All => store.list(of_container, &query).await,
+            Extent::Directory => paging::of_directory(store, of_container, query).await,
+        }
+    };
+    let page = paging::ordered(query, order, fetch);
+    let (info, usage, entries) = try_join!(store.container(&id), store.usage(&id), page)?;
+    let body = listing::objects(&id.name, &entries, negotiated.format);
     let view = View::of(store, &id.account);
     Ok(answer::listing(render(&info, usage, view), negotiated, body))
 }
@@ -77,25 +107,19 @@ pub(super) async fn head(command: HeadContainer, store: &Guarded) -> Result<Resp
 }
 
 pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
-    let new = NewContainer {
-        metadata: command.changes,
-        claim: Claim::IfFree,
-        settings: SettingsChange::default(),
-        versioning: None,
-    };
-    Ok(match store.create_container(&command.id, new).await? {
+    let ChangeContainer { id, changes: metadata, settings } = command;
+    let (settings, versioning) = settings.settled(&id, store).await?;
+    let new = NewContainer { metadata, claim: Claim::IfFree, settings, versioning };
+    Ok(match store.create_container(&id, new).await? {
         Created::New => answer::empty(StatusCode::CREATED, HeaderMap::new()),
         Created::Existing => answer::accepted(HeaderMap::new()),
     })
 }
 
 pub(super) async fn post(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
-    store
-        .update_container(
-            &command.id,
-            ContainerChange { metadata: command.changes, ..ContainerChange::default() },
-        )
-        .await?;
+    let ChangeContainer { id, changes: metadata, settings } = command;
+    let (settings, versioning) = settings.settled(&id, store).await?;
+    store.update_container(&id, ContainerChange { metadata, settings, versioning }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
 
@@ -104,7 +128,7 @@ pub(super) async fn delete(id: ContainerId, store: &Guarded) -> Result<Response,
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
 }
 
-fn render(info: &ContainerInfo, usage: Usage, view: View) -> HeaderMap {
+pub(super) fn render(info: &ContainerInfo, usage: Usage, view: View) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("x-container-object-count", HeaderValue::from(usage.objects));
     headers.insert("x-container-bytes-used", HeaderValue::from(usage.bytes));
@@ -112,6 +136,7 @@ fn render(info: &ContainerInfo, usage: Usage, view: View) -> HeaderMap {
     headers.insert("last-modified", answer::header_value(&date::last_modified(info.modified)));
     headers.insert("x-storage-policy", HeaderValue::from_static(STORAGE_POLICY));
     headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+    settings::render(&mut headers, info, view);
     add_metadata(&mut headers, Owner::Container, &info.metadata, view);
     headers
 }

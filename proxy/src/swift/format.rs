@@ -34,6 +34,13 @@ pub enum Source {
     Accept,
 }
 
+impl Negotiated {
+    /// What comes as JSON whatever is asked for.
+    pub(super) const fn json() -> Self {
+        Self { format: Format::Json, source: Source::Parameter }
+    }
+}
+
 impl Format {
     /// In the order of preference.
     const ALL: [Self; 4] = [Self::Plain, Self::Json, Self::Xml, Self::TextXml];

@@ -80,8 +80,13 @@ pub(super) fn stored_text(headers: &HeaderMap, name: &str) -> Result<Option<Stri
 
 /// Whether a header says yes, in one of the words that Swift takes for it.
 pub(super) fn is_true(headers: &HeaderMap, name: &str) -> Result<bool, Refusal> {
+    Ok(text(headers, name)?.is_some_and(is_yes))
+}
+
+/// Whether a value is one of the words that Swift takes for yes.
+pub(super) fn is_yes(value: &str) -> bool {
     const YES: [&str; 6] = ["true", "1", "yes", "on", "t", "y"];
-    Ok(text(headers, name)?.is_some_and(|value| YES.iter().any(|yes| value.eq_ignore_ascii_case(yes))))
+    YES.iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }
 
 /// The metadata that a request sets. An item that it removes has an empty value; one that it both sets and removes is set.

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 
 use martlet_model::{
-    AccountName, ContainerEntry, ContainerName, ETagStyle, ListEntry, ObjectEntry, Timestamp,
+    AccountName, ContainerEntry, ContainerName, ETagStyle, ListEntry, Md5, ObjectEntry, Timestamp,
+    VersionEntry, VersionKind,
 };
 use serde::{Serialize, Serializer};
+
+use crate::archive::DELETE_MARKER;
 
 use super::capabilities::STORAGE_POLICY;
 use super::date;
@@ -54,6 +57,31 @@ pub(super) fn objects(
     }
 }
 
+/// The versions of a container's objects, as JSON.
+pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
+    json(entries, |entry| {
+        let (hash, bytes, content_type) = match &entry.kind {
+            VersionKind::Object { content, content_type } => (
+                content.etag(ETagStyle::Swift),
+                content.bytes,
+                content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
+            ),
+            VersionKind::DeleteMarker => (Md5::of(b"").to_string(), 0, DELETE_MARKER),
+        };
+        JsonVersion {
+            object: JsonObject {
+                name: entry.key.as_str(),
+                hash,
+                bytes,
+                content_type,
+                last_modified: JsonDate(entry.modified),
+            },
+            version_id: entry.version.to_string(),
+            is_latest: entry.is_latest,
+        }
+    })
+}
+
 /// One name a line, whatever bytes the name has.
 fn plain<T>(entries: &[ListEntry<T>], name: impl Fn(&T) -> &str) -> String {
     let mut text = String::new();
@@ -88,6 +116,14 @@ struct JsonObject<'a> {
     bytes: u64,
     content_type: &'a str,
     last_modified: JsonDate,
+}
+
+#[derive(Serialize)]
+struct JsonVersion<'a> {
+    #[serde(flatten)]
+    object: JsonObject<'a>,
+    version_id: String,
+    is_latest: bool,
 }
 
 #[derive(Serialize)]

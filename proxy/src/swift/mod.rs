@@ -7,6 +7,7 @@
 //! **Invariant:** what Swift knows and isn't offered here is refused by its name, before anything is done.
 
 mod account;
+mod account_quota;
 mod answer;
 mod capabilities;
 mod command;
@@ -22,11 +23,14 @@ mod link_keys;
 mod listing;
 mod login;
 mod object;
+mod paging;
 mod path;
 mod query;
 mod refusal;
+mod settings;
 mod temp_url;
 mod unoffered;
+mod versions;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -144,10 +148,12 @@ impl Swift {
             Command::PostAccount(command) => account::post(command, store).await,
             Command::PutContainer(command) => container::put(command, store).await,
             Command::ListObjects(command) => container::list(command, store).await,
+            Command::ListVersions(command) => versions::list(command, store).await,
             Command::HeadContainer(command) => container::head(command, store).await,
             Command::PostContainer(command) => container::post(command, store).await,
             Command::DeleteContainer(id) => container::delete(id, store).await,
             Command::PutObject(command) => object::put(*command, body, store).await,
+            Command::PutVersion(command) => versions::put(command, store).await,
             Command::GetObject(command) => object::get(*command, store, about.id).await,
             Command::HeadObject(command) => object::head(*command, store).await,
             Command::PostObject(command) => object::post(*command, store).await,
@@ -196,12 +202,16 @@ fn render(refusal: &Refusal) -> Response {
     let (status, words) = refusal.answer();
     let headers = refusal_headers(refusal);
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match words {
+    let mut response = match words {
         Words::Plain(text) => answer::whole(code, headers, answer::PLAIN, text.into_owned()),
         Words::Html(text) => answer::whole(code, headers, answer::HTML, text.into_owned()),
         Words::Page => answer::whole(code, headers, answer::HTML, refusal::page(status)),
         Words::Nothing => answer::with_body(code, headers, axum::body::Body::empty()),
+    };
+    if let Refusal::Store(Error::DeleteMarker { version, is_current: false, .. }) = refusal {
+        versions::render_marker(response.headers_mut(), *version);
     }
+    response
 }
 
 fn refusal_headers(refusal: &Refusal) -> HeaderMap {

@@ -11,7 +11,7 @@ use martlet_auth::Guarded;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
     ByteRange, Conditions, Download, ETagStyle, Error, Match, Md5, NewObject, Noun, ObjectId, ObjectInfo,
-    ObjectMetadata, ObjectStore as _, Read,
+    ObjectMetadata, ObjectStore as _, Read, VersionId,
 };
 
 use crate::body::{self, RequestBody};
@@ -25,7 +25,8 @@ use super::declared;
 use super::headers::{self, Dates, IfRange, Owner};
 use super::joined;
 use super::listing::CONTENT_TYPE_UNKNOWN;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
+use super::versions;
 
 /// PUT of an object.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct PutObject {
 #[derive(Debug)]
 pub struct GetObject {
     pub id: ObjectId,
+    /// `None`: the current version.
+    pub version: Option<VersionId>,
     pub conditions: Conditions,
     pub dates: Dates,
     pub range: Option<ByteRange>,
@@ -53,6 +56,8 @@ pub struct GetObject {
 #[derive(Debug)]
 pub struct HeadObject {
     pub id: ObjectId,
+    /// `None`: the current version.
+    pub version: Option<VersionId>,
     pub conditions: Conditions,
     pub dates: Dates,
 }
@@ -68,6 +73,8 @@ pub struct PostObject {
 #[derive(Debug)]
 pub struct DeleteObject {
     pub id: ObjectId,
+    /// `None`: the current version.
+    pub version: Option<VersionId>,
     pub conditions: Conditions,
 }
 
@@ -87,6 +94,7 @@ pub(super) fn parse_get(id: ObjectId, head: &Parts) -> Result<GetObject, Refusal
     let request = &head.headers;
     Ok(GetObject {
         id,
+        version: None,
         conditions: headers::conditions(request)?,
         dates: Dates::parse(request)?,
         range: headers::range(request)?,
@@ -96,7 +104,12 @@ pub(super) fn parse_get(id: ObjectId, head: &Parts) -> Result<GetObject, Refusal
 
 pub(super) fn parse_head(id: ObjectId, head: &Parts) -> Result<HeadObject, Refusal> {
     let request = &head.headers;
-    Ok(HeadObject { id, conditions: headers::conditions(request)?, dates: Dates::parse(request)? })
+    Ok(HeadObject {
+        id,
+        version: None,
+        conditions: headers::conditions(request)?,
+        dates: Dates::parse(request)?,
+    })
 }
 
 pub(super) fn parse_post(id: ObjectId, head: &Parts) -> Result<PostObject, Refusal> {
@@ -111,7 +124,7 @@ pub(super) fn parse_post(id: ObjectId, head: &Parts) -> Result<PostObject, Refus
 }
 
 pub(super) fn parse_delete(id: ObjectId, head: &Parts) -> Result<DeleteObject, Refusal> {
-    Ok(DeleteObject { id, conditions: write_conditions(&head.headers)? })
+    Ok(DeleteObject { id, version: None, conditions: write_conditions(&head.headers)? })
 }
 
 /// Conditions of a write. A date can't tell two states within one second apart, so none is taken for a write.
@@ -145,6 +158,7 @@ pub(super) async fn put(command: PutObject, body: RequestBody, store: &Guarded) 
     headers.insert(ETAG, etag(&info));
     headers.insert(LAST_MODIFIED, last_modified(&info));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer::HTML));
+    versions::show(&mut headers, info.version.filter(|version| *version != VersionId::Null));
     Ok(answer::empty(StatusCode::CREATED, headers))
 }
 
@@ -153,17 +167,22 @@ pub(super) async fn get(
     store: &Guarded,
     request: RequestId,
 ) -> Result<Response, Refusal> {
+    let command =
+        GetObject { version: versions::settled(command.version, &command.id, store).await?, ..command };
     let (opened, extent) = match open(&command, store).await {
         Err(Error::RangeUnsatisfiable(info)) => {
             check_dates(command.dates, &info)?;
             return Err(Error::RangeUnsatisfiable(info).into());
         }
-        Err(error) => return Err(described(error, &command.id, &command.conditions, store).await),
+        Err(error) => {
+            return Err(described(error, (&command.id, command.version), &command.conditions, store).await);
+        }
         Ok(opened) => opened,
     };
     check_dates(command.dates, &opened.info)?;
     let span = opened.span;
     let mut headers = render(&opened.info);
+    versions::locate(&mut headers, &command.id, (command.version, opened.info.version));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(span.bytes()));
     let status = match extent {
         Extent::Whole => StatusCode::OK,
@@ -186,8 +205,9 @@ enum Extent {
 
 /// Opens the object as asked. With `If-Range` the range counts only for the very object that it names.
 async fn open(command: &GetObject, store: &Guarded) -> Result<(Download, Extent), Error> {
-    let read =
-        |conditions: Conditions, range| store.get(&command.id, Read { version: None, conditions, range });
+    let read = |conditions: Conditions, range| {
+        store.get(&command.id, Read { version: command.version, conditions, range })
+    };
     let conditions = &command.conditions;
     match (command.range, &command.if_range) {
         (Some(range), IfRange::Unset) => {
@@ -206,12 +226,14 @@ async fn open(command: &GetObject, store: &Guarded) -> Result<(Download, Extent)
 }
 
 pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Response, Refusal> {
-    let info = match store.head(&command.id, None, &command.conditions).await {
-        Err(error) => return Err(described(error, &command.id, &command.conditions, store).await),
+    let version = versions::settled(command.version, &command.id, store).await?;
+    let info = match store.head(&command.id, version, &command.conditions).await {
+        Err(error) => return Err(described(error, (&command.id, version), &command.conditions, store).await),
         Ok(info) => info,
     };
     check_dates(command.dates, &info)?;
     let mut headers = render(&info);
+    versions::locate(&mut headers, &command.id, (version, info.version));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(info.content.bytes));
     Ok(answer::empty(StatusCode::OK, headers))
 }
@@ -222,16 +244,35 @@ pub(super) async fn post(command: PostObject, store: &Guarded) -> Result<Respons
 }
 
 pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Response, Refusal> {
-    store.delete(&command.id, None, &command.conditions).await?;
-    Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
+    let DeleteObject { id, version, conditions } = command;
+    let mut headers = HeaderMap::new();
+    if let Some(version) = versions::settled(version, &id, store).await? {
+        store.delete(&id, Some(version), &conditions).await?;
+        versions::show(&mut headers, Some(version));
+        versions::show_current(&mut headers, &id, store).await?;
+        return Ok(answer::empty(StatusCode::NO_CONTENT, headers));
+    }
+    let is_there = versions::is_there(&id, store).await?;
+    let deleted = store.delete(&id, None, &conditions).await?;
+    versions::show(&mut headers, deleted.version.filter(|version| *version != VersionId::Null));
+    Ok(if is_there {
+        answer::empty(StatusCode::NO_CONTENT, headers)
+    } else {
+        answer::whole(StatusCode::NOT_FOUND, headers, answer::HTML, refusal::page(404))
+    })
 }
 
 /// Says of which object a reader's condition doesn't hold, where that can still be told.
 /// Where there is none, Swift takes `If-Match: *` for the question whether there is.
-async fn described(error: Error, id: &ObjectId, conditions: &Conditions, store: &Guarded) -> Refusal {
+async fn described(
+    error: Error,
+    (id, version): (&ObjectId, Option<VersionId>),
+    conditions: &Conditions,
+    store: &Guarded,
+) -> Refusal {
     match error {
         Error::PreconditionFailed => {
-            let present = store.head(id, None, &Conditions::none(ETagStyle::Swift)).await;
+            let present = store.head(id, version, &Conditions::none(ETagStyle::Swift)).await;
             present.map_or(error.into(), |info| Refusal::Unmatched(Box::new(info)))
         }
         Error::NotFound(Noun::Object) | Error::NothingToMatch => match conditions.if_match {
@@ -261,6 +302,7 @@ pub(super) fn render_state(info: &ObjectInfo) -> HeaderMap {
     headers.insert(LAST_MODIFIED, last_modified(info));
     headers.insert("x-timestamp", answer::timestamp(info.modified));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    versions::show(&mut headers, info.version);
     if joined::is_joined(info) {
         headers.insert("x-static-large-object", HeaderValue::from_static("True"));
     }

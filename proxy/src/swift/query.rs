@@ -7,6 +7,8 @@ use martlet_model::ListQuery;
 use martlet_model::limits::LISTING_ENTRIES_MAX;
 use percent_encoding::percent_decode;
 
+use super::headers;
+use super::paging::Order;
 use super::refusal::Refusal;
 
 /// The parameters of a request, decoded; `+` is a space. Of two with the same name the last counts.
@@ -58,8 +60,26 @@ impl<'head> Query<'head> {
         })
     }
 
+    /// Whether a parameter says yes, in one of the words that Swift takes for it.
+    pub(super) fn is_true(&self, name: &str) -> Result<bool, Refusal> {
+        Ok(self.text(name)?.is_some_and(headers::is_yes))
+    }
+
+    /// In which order the page is asked for.
+    pub(super) fn order(&self) -> Result<Order, Refusal> {
+        Ok(if self.is_true("reverse")? { Order::Descending } else { Order::Ascending })
+    }
+
+    /// The directory that is asked for, with a slash at its end; empty for the top.
+    pub(super) fn directory(&self) -> Result<Option<Bytes>, Refusal> {
+        let Some(path) = self.text("path")? else { return Ok(None) };
+        let path = path.trim_end_matches('/');
+        let directory = if path.is_empty() { String::new() } else { format!("{path}/") };
+        Ok(Some(directory.into()))
+    }
+
     /// A name, or a part of one; an empty one is none.
-    fn name(&self, parameter: &str) -> Result<Option<Bytes>, Refusal> {
+    pub(super) fn name(&self, parameter: &str) -> Result<Option<Bytes>, Refusal> {
         let text = self.text(parameter)?.filter(|text| !text.is_empty());
         Ok(text.map(|text| Bytes::copy_from_slice(text.as_bytes())))
     }

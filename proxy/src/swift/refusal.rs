@@ -110,6 +110,7 @@ fn of_store(error: &Error) -> (u16, Words) {
         // Swift has no multipart uploads of its own, so none of its requests can meet this.
         Error::Upload(error) => (400, Words::Plain(error.to_string().into())),
         Error::TooLarge => (413, Words::Plain("Your request is too large.".into())),
+        Error::QuotaExceeded => (413, Words::Html("Upload exceeds quota.".into())),
         Error::OutOfSpace => (507, Words::Page),
         Error::Unavailable(_) | Error::OutcomeUnknown => (503, Words::Page),
         Error::Damaged(_) | Error::Internal(_) => (500, Words::Page),

@@ -156,17 +156,12 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
         ("PUT", "/box/key", ("X-Object-Manifest", "box/key"), "X-Object-Manifest"),
         ("PUT", "/box/key", ("X-Delete-After", "60"), "X-Delete-After"),
         ("POST", "/box/key", ("X-Delete-At", "2000000000"), "X-Delete-At"),
-        ("POST", "/box", ("X-Container-Read", ".r:*"), "X-Container-Read"),
-        ("POST", "/box", ("X-Versions-Enabled", "true"), "X-Versions-Enabled"),
-        ("POST", "/box", ("X-Container-Meta-Quota-Bytes", "1"), "X-Container-Meta-Quota-Bytes"),
         ("PUT", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
         ("GET", "/box/key?multipart-manifest=get", ("X-A", "b"), "multipart-manifest"),
         ("POST", "?bulk-delete", ("X-A", "b"), "bulk-delete"),
         ("DELETE", "?bulk-delete=1", ("X-A", "b"), "bulk-delete"),
         ("PUT", "/box?extract-archive=tar", ("X-A", "b"), "extract-archive"),
-        ("GET", "/box?versions", ("X-A", "b"), "versions"),
-        ("GET", "/box?path=a", ("X-A", "b"), "path"),
-        ("GET", "/box?reverse=true", ("X-A", "b"), "reverse"),
+        ("POST", "/box", ("X-Container-Sync-To", "x"), "X-Container-Sync-To"),
         ("POST", "/box/key", ("Content-Type", "multipart/form-data; boundary=x"), "multipart/form-data"),
     ] {
         let answer = session.send(method, path, &[header], b"").await;

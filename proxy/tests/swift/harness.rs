@@ -43,6 +43,12 @@ impl Server {
             let identity = Identity::user(name, "tester", Role::Owner);
             users.with_swift_name(format!("{account}:tester"), Secret::new("testing"), identity)
         });
+        let admin = AccountName::parse(b"AUTH_admin").expect("a name of letters");
+        let users = users.with_swift_name(
+            "admin:admin",
+            Secret::new("testing"),
+            Identity::user(admin, "admin", Role::Admin),
+        );
         let options = Options {
             region: "us-east-1".to_owned(),
             virtual_host_suffixes: Vec::new(),
@@ -58,17 +64,27 @@ impl Server {
         Self { address, clock }
     }
 
+    /// A user who stands above all accounts, at work in `test`.
+    pub(crate) async fn login_admin(&self) -> Session {
+        let admin = self.session("admin:admin").await;
+        Session { root: "/v1/AUTH_test".to_owned(), ..admin }
+    }
+
     /// Logs in as `test:tester`.
     pub(crate) async fn login(&self) -> Session {
         self.login_as("test").await
     }
 
     pub(crate) async fn login_as(&self, account: &str) -> Session {
-        let user = format!("{account}:tester");
-        let headers = [("X-Auth-User", user.as_str()), ("X-Auth-Key", "testing")];
+        self.session(&format!("{account}:tester")).await
+    }
+
+    async fn session(&self, user: &str) -> Session {
+        let headers = [("X-Auth-User", user), ("X-Auth-Key", "testing")];
         let answer = self.send("GET", "/auth/v1.0", &headers, b"").await;
         assert_eq!(answer.status, 200);
         let token = answer.header("x-auth-token").to_owned();
+        let account = user.split(':').next().unwrap_or_default();
         Session { address: self.address, token, root: format!("/v1/AUTH_{account}") }
     }
 

@@ -1,0 +1,299 @@
+//! Object versions: the same that S3 sees, in Swift's words.
+
+use std::collections::VecDeque;
+
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::try_join;
+use http::header::ACCEPT;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use martlet_auth::{Action, Guarded};
+use martlet_model::limits::LISTING_ENTRIES_MAX;
+use martlet_model::{
+    Conditions, ContainerId, ContainerStore as _, ETagStyle, Error, ListEntry, ListQuery, Noun, ObjectId,
+    ObjectStore as _, VersionEntry, VersionId, VersionQuery, Versioning,
+};
+
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
+use crate::archive::DELETE_MARKER;
+use crate::duplicate::duplicate;
+
+use super::answer;
+use super::container;
+use super::declared;
+use super::format::{Format, Negotiated, negotiate};
+use super::headers;
+use super::identify::View;
+use super::listing;
+use super::login::PATH_SEGMENT;
+use super::paging::Order;
+use super::query::Query;
+use super::refusal::Refusal;
+
+const IN_PATH: &AsciiSet = &PATH_SEGMENT.remove(b'/');
+
+/// GET of a container with `versions`.
+#[derive(Debug)]
+pub struct ListVersions {
+    pub id: ContainerId,
+    pub page: ListQuery,
+    pub marker: Option<(Bytes, Option<VersionId>)>,
+    pub order: Order,
+}
+
+/// PUT of an object with `version-id`: that version becomes the current one.
+#[derive(Debug)]
+pub struct PutVersion {
+    pub id: ObjectId,
+    pub version: VersionId,
+}
+
+/// Reads the page that is asked for. It comes as JSON alone.
+pub(super) fn parse_list(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<ListVersions, Refusal> {
+    let accept = headers::text(&head.headers, ACCEPT.as_str())?.unwrap_or_default();
+    let takes_anything = accept.is_empty() || accept.contains("*/*");
+    let is_json = if query.contains("format") {
+        query.text("format")?.is_some_and(|format| format.eq_ignore_ascii_case("json"))
+    } else {
+        takes_anything || negotiate(query, &head.headers)?.format == Format::Json
+    };
+    if !is_json {
+        return Err(Refusal::NotAcceptable);
+    }
+    let page = query.listing()?;
+    let version = query.text("version_marker")?.map(|text| read_id(text, "invalid version_marker param"));
+    let marker = match (page.marker.clone(), version.transpose()?) {
+        (None, Some(_)) => {
+            return Err(Refusal::Malformed("version_marker param requires marker".into()));
+        }
+        // No version has such an id: nothing of the key has been passed.
+        (Some(key), Some(Named::Unknown)) => Some((key, Some(VersionId::Null))),
+        (Some(key), Some(Named::Known(version))) => Some((key, Some(version))),
+        (key, None) => key.map(|key| (key, None)),
+    };
+    Ok(ListVersions { id, page, marker, order: query.order()? })
+}
+
+/// What a text names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Known(VersionId),
+    /// A point in time, by which Swift itself names versions; none is named so here.
+    Unknown,
+}
+
+fn read_id(text: &str, complaint: &'static str) -> Result<Named, Refusal> {
+    if let Some(version) = VersionId::parse(text) {
+        return Ok(Named::Known(version));
+    }
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(Named::Unknown),
+        _ => Err(Refusal::Malformed(complaint.into())),
+    }
+}
+
+/// The version that a request names; an empty name is none.
+pub(super) fn parse_id(query: &Query<'_>) -> Result<Option<VersionId>, Refusal> {
+    let Some(text) = query.text("version-id")?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    match read_id(text, "Invalid version parameter")? {
+        Named::Known(version) => Ok(Some(version)),
+        Named::Unknown => Err(Error::NotFound(Noun::Version).into()),
+    }
+}
+
+/// A version that was there before versioning has no name of its own, so it can't be made current.
+pub(super) fn parse_put(id: ObjectId, version: VersionId, head: &Parts) -> Result<PutVersion, Refusal> {
+    if version == VersionId::Null {
+        return Err(Refusal::Malformed("Invalid version parameter".into()));
+    }
+    match declared::bytes(&head.headers)? {
+        Some(0) => Ok(PutVersion { id, version }),
+        _ => Err(Refusal::Malformed("PUT version-id requests require a zero byte body".into())),
+    }
+}
+
+/// The version as the store knows it. Versions are for owners, whatever grants say of the container.
+pub(super) async fn settled(
+    version: Option<VersionId>,
+    id: &ObjectId,
+    store: &Guarded,
+) -> Result<Option<VersionId>, Refusal> {
+    let Some(version) = version else { return Ok(None) };
+    if View::of(store, &id.container.account) == View::Guest {
+        return Err(Error::Denied.into());
+    }
+    match (store.recent_container(&id.container).await?.versioning, version) {
+        (Versioning::Off, VersionId::Null) => Ok(None),
+        (Versioning::Off, VersionId::Id(_)) => {
+            let text = "version-aware operations require that the container is versioned";
+            Err(Refusal::Malformed(text.into()))
+        }
+        (Versioning::Enabled | Versioning::Suspended, version) => Ok(Some(version)),
+    }
+}
+
+pub(super) async fn list(command: ListVersions, store: &Guarded) -> Result<Response, Refusal> {
+    let ListVersions { id, page, marker, order } = command;
+    let entries = entries(&id, page, marker, order, store);
+    let (info, usage, entries) = try_join!(store.container(&id), store.usage(&id), entries)?;
+    let view = View::of(store, &id.account);
+    let negotiated = Negotiated::json();
+    Ok(answer::listing(container::render(&info, usage, view), negotiated, listing::versions(&entries)))
+}
+
+async fn entries(
+    id: &ContainerId,
+    page: ListQuery,
+    marker: Option<(Bytes, Option<VersionId>)>,
+    order: Order,
+    store: &Guarded,
+) -> Result<Vec<ListEntry<VersionEntry>>, Error> {
+    let (after, before) = match order {
+        Order::Ascending => (marker, page.end_marker.map(|key| (key, None))),
+        Order::Descending => (page.end_marker.map(|key| (key, None)), marker),
+    };
+    let limit = page.limit;
+    let mut query = VersionQuery {
+        prefix: page.prefix,
+        delimiter: page.delimiter,
+        after,
+        limit: if order == Order::Ascending || limit == 0 { limit } else { LISTING_ENTRIES_MAX },
+    };
+    let mut kept = VecDeque::new();
+    loop {
+        let page = store.versions(id, &query).await?;
+        query.after = page.entries.last().map(place);
+        let found = page.entries.len();
+        kept.extend(page.entries.into_iter().take_while(|entry| !has_reached(entry, before.as_ref())));
+        let is_ended = kept.len() < found || !page.is_truncated;
+        match order {
+            Order::Ascending => return Ok(kept.into()),
+            Order::Descending => {
+                kept.drain(..kept.len().saturating_sub(limit));
+                if is_ended || query.after.is_none() {
+                    return Ok(kept.into_iter().rev().collect());
+                }
+            }
+        }
+    }
+}
+
+/// Where a page goes on after an entry.
+fn place(entry: &ListEntry<VersionEntry>) -> (Bytes, Option<VersionId>) {
+    match entry {
+        ListEntry::Item(item) => (item.key.as_bytes().clone(), Some(item.version)),
+        ListEntry::Prefix(prefix) => (prefix.clone(), None),
+    }
+}
+
+fn has_reached(entry: &ListEntry<VersionEntry>, before: Option<&(Bytes, Option<VersionId>)>) -> bool {
+    let (key, version) = place(entry);
+    before.is_some_and(|(end, end_version)| match end_version {
+        None => key >= *end,
+        Some(end_version) => key > *end || (key == *end && version == Some(*end_version)),
+    })
+}
+
+/// Makes an older version current: as a new one, which has what the older has.
+/// One that is current already stays as it is.
+pub(super) async fn put(command: PutVersion, store: &Guarded) -> Result<Response, Refusal> {
+    let PutVersion { id, version } = command;
+    let version = settled(Some(version), &id, store).await?;
+    let none = Conditions::none(ETagStyle::Swift);
+    let current = match store.head(&id, None, &none).await {
+        Ok(info) => Some(info),
+        Err(Error::NotFound(Noun::Object) | Error::DeleteMarker { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let info = match current {
+        Some(info) if info.version == version => info,
+        _ => duplicate((store, &id, version), (store, &id), none).await?,
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("etag", answer::header_value(&info.content.etag(ETagStyle::Swift)));
+    show(&mut headers, info.version);
+    Ok(answer::empty(StatusCode::CREATED, headers))
+}
+
+/// `X-Object-Version-Id`, where there is one to tell.
+pub(super) fn show(headers: &mut HeaderMap, version: Option<VersionId>) {
+    if let Some(version) = version {
+        headers.insert("x-object-version-id", answer::header_value(&version.to_string()));
+    }
+}
+
+/// `Content-Location`: where the version that was read as the current one is found for good.
+pub(super) fn locate(
+    headers: &mut HeaderMap,
+    id: &ObjectId,
+    (asked, found): (Option<VersionId>, Option<VersionId>),
+) {
+    if let (None, Some(version @ VersionId::Id(_))) = (asked, found) {
+        let container = &id.container;
+        let path = format!("/v1/{}/{}/{}", container.account, container.name, id.key.as_str());
+        let location = format!("{}?version-id={version}", utf8_percent_encode(&path, IN_PATH));
+        headers.insert("content-location", answer::header_value(&location));
+    }
+}
+
+/// Whether there is an object to remove, where a removal leaves a marker in any case.
+/// Where it doesn't, the store itself tells.
+pub(super) async fn is_there(id: &ObjectId, store: &Guarded) -> Result<bool, Refusal> {
+    // That a marker is left isn't told to anybody who may not write.
+    store.allow_object(Action::DeleteObject, id, None).await?;
+    match store.unguarded().recent_container(&id.container).await?.versioning {
+        Versioning::Off => return Ok(true),
+        Versioning::Enabled | Versioning::Suspended => {}
+    }
+    match store.unguarded().head(id, None, &Conditions::none(ETagStyle::Swift)).await {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which version is current after one has been removed.
+pub(super) async fn show_current(
+    headers: &mut HeaderMap,
+    id: &ObjectId,
+    store: &Guarded,
+) -> Result<(), Refusal> {
+    let current = match store.head(id, None, &Conditions::none(ETagStyle::Swift)).await {
+        Ok(info) => info.version.unwrap_or(VersionId::Null),
+        Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => VersionId::Null,
+        Err(error) => return Err(error.into()),
+    };
+    headers.insert("x-object-current-version-id", answer::header_value(&current.to_string()));
+    Ok(())
+}
+
+/// What is said of a delete marker that was asked for by its id.
+pub(super) fn render_marker(headers: &mut HeaderMap, version: VersionId) {
+    show(headers, Some(version));
+    headers.insert("content-type", HeaderValue::from_static(DELETE_MARKER));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<Option<VersionId>, u16>) {
+        let raw = format!("version-id={text}");
+        let found = parse_id(&Query::parse(Some(&raw)));
+        assert_eq!(found.map_err(|refusal| refusal.status()), expected, "{text}");
+    }
+
+    #[test]
+    fn versions_have_our_names_and_nobody_elses() {
+        check("", Ok(None));
+        check("null", Ok(Some(VersionId::Null)));
+        check(&"ab".repeat(16), Ok(Some(VersionId::Id([0xab; 16]))));
+        check("1234567890.12345", Err(404));
+        for text in ["bad", "NaN", "-1", "inf", "1_2"] {
+            check(text, Err(400));
+        }
+    }
+}
