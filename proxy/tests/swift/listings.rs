@@ -155,3 +155,49 @@ async fn containers_are_listed_like_objects() {
         assert_eq!(session.get(query).await.text(), expected, "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_directory_is_listed_without_what_lies_deeper() {
+    let server = Server::start().await;
+    let session = server.login().await;
+    session.put("/tree", b"").await;
+    for name in ["top", "dir/", "dir/a", "dir/sub/", "dir/sub/x", "dir/other/y", "dir/z", "dirt"] {
+        session.put(&format!("/tree/{name}"), b"").await;
+    }
+    let check = async |query: &str, expected: &str| {
+        assert_eq!(session.get(&format!("/tree?{query}")).await.text(), expected, "{query}");
+    };
+    check("path=", "dir/\ndirt\ntop\n").await;
+    check("path=dir", "dir/a\ndir/sub/\ndir/z\n").await;
+    check("path=dir/", "dir/a\ndir/sub/\ndir/z\n").await;
+    check("path=dir&limit=2", "dir/a\ndir/sub/\n").await;
+    check("path=dir&limit=2&marker=dir/sub/", "dir/z\n").await;
+    check("path=dir&reverse=true", "dir/z\ndir/sub/\ndir/a\n").await;
+    check("path=dir/other", "dir/other/y\n").await;
+    check("path=none", "").await;
+}
+
+#[tokio::test]
+async fn a_listing_goes_backwards_from_its_marker() {
+    let server = Server::start().await;
+    let session = server.login().await;
+    for name in ["a", "b", "c", "d"] {
+        session.put(&format!("/{name}"), b"").await;
+        session.put(&format!("/a/{name}"), b"").await;
+    }
+    for path in ["", "/a"] {
+        let check = async |query: &str, expected: &str| {
+            assert_eq!(session.get(&format!("{path}?{query}")).await.text(), expected, "{path} {query}");
+        };
+        check("reverse=true", "d\nc\nb\na\n").await;
+        check("reverse=on&limit=2", "d\nc\n").await;
+        check("reverse=yes&limit=2&marker=c", "b\na\n").await;
+        check("reverse=1&marker=d&end_marker=a", "c\nb\n").await;
+        check("reverse=0", "a\nb\nc\nd\n").await;
+        check("reverse=true&limit=0", "").await;
+    }
+    session.put("/a/x-1", b"").await;
+    session.put("/a/x-2", b"").await;
+    let grouped = session.get("/a?reverse=true&delimiter=-&limit=2").await;
+    assert_eq!(grouped.text(), "x-\nd\n");
+}
