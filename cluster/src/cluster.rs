@@ -64,6 +64,10 @@ pub(crate) const ACCOUNTS: TableId = TableId::system(1);
 pub(crate) const DIRECTORY: TableId = TableId::system(2);
 /// Tables to be cleared away; see `record::dropped`.
 pub(crate) const DROPPED: TableId = TableId::system(3);
+/// When objects end; see `record::expiry`.
+pub(crate) const EXPIRIES: TableId = TableId::system(4);
+/// Documents of the cluster itself; see `record::document`.
+pub(crate) const DOCUMENTS: TableId = TableId::system(5);
 
 impl ClusterStore {
     pub fn new(parts: ClusterParts) -> Result<Self, MissingReplica> {

@@ -54,7 +54,7 @@ pub(crate) async fn look_again(shared: &Arc<Shared>, container: &Arc<Container>)
         return Err(Error::NotFound(Noun::Container));
     }
     // Who was away when the seal was lifted still has it.
-    seal::lift(shared, &[present.row.objects, present.row.uploads], present.row.seal.lifted()).await;
+    seal::lift(shared, &present.row.tables(), present.row.seal.lifted()).await;
     Ok(())
 }
 

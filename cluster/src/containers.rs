@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
     AccountInfo, AccountName, ContainerChange, ContainerEntry, ContainerId, ContainerInfo, ContainerName,
-    ContainerStore, Created, ListEntry, ListQuery, NewContainer, Page, Result, Settings, Usage, UserMetadata,
+    ContainerStore, Created, ListEntry, ListQuery, NewContainer, Page, Result, Usage, UserMetadata,
     Versioning,
 };
-use martlet_protocol::{TableId, Weight};
+use martlet_protocol::{TableId, TableKind, Weight};
 
 use crate::cluster::ClusterStore;
-use crate::container::{account, create, delete, directory, find};
+use crate::container::{account, create, delete, directory, find, find_now};
 use crate::counters::weights;
 use crate::list::{Found, Lister, Question, page};
 use crate::record::container::{ListedContainer, listed};
@@ -49,35 +49,30 @@ impl ContainerStore for ClusterStore {
             return Ok(Page { entries: Vec::new(), next: None });
         };
         let lister = Lister::new(&self.shared, Question::of_query(table, Guard::None, query));
-        let page = page(lister, query.limit, |key, entry| Ok((key, listed(entry)?))).await?;
+        let page = page(lister, query.limit, |key, entry| Ok(Some((key, listed(entry)?)))).await?;
         self.with_usage(page).await
     }
 
     async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created> {
         let (shared, id) = (self.shared.clone(), id.clone());
-        self.shared.background.carry_through(async move { create::create(&shared, &id, &new).await }).await
+        self.shared.background.carry_through(async move { create::create(&shared, &id, new).await }).await
     }
 
     async fn container(&self, id: &ContainerId) -> Result<ContainerInfo> {
-        let container = find(&self.shared, id).await?;
-        let row = &container.row;
-        Ok(ContainerInfo {
-            metadata: row.metadata.clone(),
-            created: row.created,
-            modified: row.modified,
-            settings: Settings::default(),
-            versioning: Versioning::Off,
-        })
+        let container = find_now(&self.shared, id).await?;
+        Ok((*container.row.info).clone())
     }
 
     async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
-        self.container(id).await.map(Arc::new)
+        Ok(find(&self.shared, id).await?.row.info.clone())
     }
 
     async fn usage(&self, id: &ContainerId) -> Result<Usage> {
         let container = find(&self.shared, id).await?;
-        let weights = weights(&self.shared, &[container.row.objects], &container.guard()).await?;
-        Ok(weights.first().copied().map(usage_of).unwrap_or_default())
+        let row = &container.row;
+        let tables = tables_of(row.objects, row.info.versioning);
+        let weights = weights(&self.shared, &tables, &container.guard()).await?;
+        Ok(usage_of(weights.into_iter()))
     }
 
     async fn update_container(&self, id: &ContainerId, change: ContainerChange) -> Result<()> {
@@ -106,13 +101,12 @@ impl ClusterStore {
             let found = lister.next().await?;
             if let Some(Found::Row { entry, .. }) = &found {
                 count += 1;
-                tables.push(listed(entry)?.objects);
+                let container = listed(entry)?;
+                tables.extend(tables_of(container.objects, container.versioning));
             }
-            if tables.len() == SUMMED_AT_ONCE || found.is_none() {
-                for weight in weights(&self.shared, &tables, &Guard::None).await? {
-                    usage.objects += weight.objects;
-                    usage.bytes += weight.bytes;
-                }
+            if SUMMED_AT_ONCE <= tables.len() || found.is_none() {
+                let more = usage_of(weights(&self.shared, &tables, &Guard::None).await?.into_iter());
+                usage = Usage { objects: usage.objects + more.objects, bytes: usage.bytes + more.bytes };
                 tables.clear();
             }
             if found.is_none() {
@@ -122,14 +116,11 @@ impl ClusterStore {
     }
 
     async fn with_usage(&self, page: Page<(Bytes, ListedContainer)>) -> Result<Page<ContainerEntry>> {
-        let tables: Vec<TableId> = page
-            .entries
-            .iter()
-            .filter_map(|entry| match entry {
-                ListEntry::Item((_, listed)) => Some(listed.objects),
-                ListEntry::Prefix(_) => None,
-            })
-            .collect();
+        let tables = page.entries.iter().flat_map(|entry| match entry {
+            ListEntry::Item((_, listed)) => tables_of(listed.objects, listed.versioning),
+            ListEntry::Prefix(_) => Vec::new(),
+        });
+        let tables: Vec<TableId> = tables.collect();
         let mut weights = weights(&self.shared, &tables, &Guard::None).await?.into_iter();
         let entry = |entry: ListEntry<(Bytes, ListedContainer)>| match entry {
             ListEntry::Prefix(prefix) => Ok(ListEntry::Prefix(prefix)),
@@ -137,7 +128,7 @@ impl ClusterStore {
                 name: ContainerName::parse(&name)?,
                 created: listed.created,
                 modified: listed.modified,
-                usage: weights.next().map(usage_of).unwrap_or_default(),
+                usage: usage_of(weights.by_ref().take(tables_of(listed.objects, listed.versioning).len())),
             })),
         };
         let entries = page.entries.into_iter().map(entry).collect::<Result<_>>()?;
@@ -145,6 +136,17 @@ impl ClusterStore {
     }
 }
 
-fn usage_of(weight: Weight) -> Usage {
-    Usage { objects: weight.objects, bytes: weight.bytes }
+/// The tables that a container's usage is the sum of.
+fn tables_of(objects: TableId, versioning: Versioning) -> Vec<TableId> {
+    match versioning {
+        Versioning::Off => vec![objects],
+        Versioning::Enabled | Versioning::Suspended => vec![objects, objects.sibling(TableKind::Versions)],
+    }
+}
+
+fn usage_of(weights: impl Iterator<Item = Weight>) -> Usage {
+    weights.fold(Usage::default(), |sum, weight| Usage {
+        objects: sum.objects + weight.objects,
+        bytes: sum.bytes + weight.bytes,
+    })
 }

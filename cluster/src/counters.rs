@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use martlet_model::{Error, Result};
-use martlet_protocol::{PartitionCounters, TableCounters, TableId, TableKind, Weight};
+use martlet_protocol::{PartitionCounters, Scope, TableCounters, TableId, TableKind, Weight};
 use martlet_ring::{DeviceId, Partition};
 
 use crate::cluster::Shared;
@@ -93,17 +93,22 @@ const NOTHING: u64 = 0;
 
 /// Counts one partition row by row.
 async fn count(shared: &Arc<Shared>, table: TableId, partition: Partition, guard: &Guard) -> Result<Weight> {
-    let question = Question { partition: Some(partition), ..Question::all(table, guard.clone()) };
+    let whole = Question { scope: Scope::All, ..Question::all(table, guard.clone()) };
+    let question = Question { partition: Some(partition), ..whole };
     let mut lister = Lister::new(shared, question);
     let mut weight = Weight::default();
     while let Some(found) = lister.next().await? {
         if let Found::Row { key, entry } = found {
-            let bytes = match table.kind() {
-                TableKind::Objects => object::listed(&entry)?.content.bytes,
-                TableKind::Parts => part::PartRow::read(&key, &entry)?.info.bytes,
-                TableKind::System | TableKind::Containers | TableKind::Uploads | TableKind::Versions => 0,
+            let own = match table.kind() {
+                TableKind::Objects | TableKind::Versions => object::listed(&entry)?.weight(table.kind()),
+                TableKind::Parts => {
+                    Weight { objects: 1, bytes: part::PartRow::read(&key, &entry)?.info.bytes }
+                }
+                TableKind::System | TableKind::Containers | TableKind::Uploads => {
+                    Weight { objects: 1, bytes: 0 }
+                }
             };
-            weight = sum(weight, Weight { objects: 1, bytes });
+            weight = sum(weight, own);
         }
     }
     Ok(weight)

@@ -65,11 +65,11 @@ impl Question {
     }
 }
 
-/// One page of a listing; `item` makes an entry of a row's key and entry.
+/// One page of a listing; `item` makes an entry of a row's key and entry, or says that it isn't shown.
 pub(crate) async fn page<T>(
     mut lister: Lister,
     limit: usize,
-    item: impl Fn(Bytes, &Bytes) -> Result<T>,
+    item: impl Fn(Bytes, &Bytes) -> Result<Option<T>>,
 ) -> Result<Page<T>> {
     let mut entries = Vec::new();
     let mut last = None;
@@ -77,14 +77,19 @@ pub(crate) async fn page<T>(
         return Ok(Page { entries, next: None });
     }
     while let Some(found) = lister.next().await? {
+        let name = found.name().clone();
+        let entry = match found {
+            Found::Prefix(prefix) => ListEntry::Prefix(prefix),
+            Found::Row { key, entry } => match item(key, &entry)? {
+                Some(item) => ListEntry::Item(item),
+                None => continue,
+            },
+        };
         if entries.len() == limit {
             return Ok(Page { entries, next: last });
         }
-        last = Some(found.name().clone());
-        entries.push(match found {
-            Found::Prefix(prefix) => ListEntry::Prefix(prefix),
-            Found::Row { key, entry } => ListEntry::Item(item(key, &entry)?),
-        });
+        last = Some(name);
+        entries.push(entry);
     }
     Ok(Page { entries, next: None })
 }

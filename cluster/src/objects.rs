@@ -1,61 +1,60 @@
 //! The contract's part on objects.
+//!
+//! [`head`]: a key's row and what comes on top of it; [`keeper`]: its older versions.
+//! [`place`], [`remove`], [`amend`]: the changes. [`find`], [`list`]: the questions. [`expiry`]: when objects end.
 
-mod write;
-
-use std::sync::Arc;
+mod amend;
+pub(crate) mod expiry;
+mod find;
+pub(crate) mod head;
+pub(crate) mod keeper;
+mod list;
+pub(crate) mod place;
+mod put;
+mod remove;
 
 use async_trait::async_trait;
 use futures_util::stream;
 use martlet_model::{
-    AnnotationsChange, Conditions, ContainerId, Deleted, Download, Error, ListQuery, NewObject, Noun,
-    ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, ObjectStore, Page, PartLayout, Read,
-    Result, Span, Unmet, VersionId, VersionPage, VersionQuery,
+    AnnotationsChange, Conditions, ContainerId, Deleted, Download, Error, ListQuery, NewObject, ObjectEntry,
+    ObjectId, ObjectInfo, ObjectMetadata, ObjectStore, Page, PartLayout, Read, Result, Shape, Span, Unmet,
+    VersionId, VersionPage, VersionQuery,
 };
 
 use crate::blob::READ_TOGETHER_BYTES_MAX;
 use crate::blob::download::{download, verified};
-use crate::cluster::{ClusterStore, Shared};
-use crate::container::find;
-use crate::list::{Lister, Question, page};
-use crate::record::live;
-use crate::record::object::{ObjectRow, listed};
-use crate::row::Access;
-use crate::row::read::{Depth, Found, read};
-pub(crate) use write::check_write;
+use crate::cluster::ClusterStore;
+use crate::record::object::{Layout, ListedObject};
+use crate::row::read::Depth;
+use find::{find, shown};
+use keeper::Keeper;
+use place::{Removed, Removing};
+use remove::RemovingVersion;
 
 #[async_trait]
 impl ObjectStore for ClusterStore {
     async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>> {
-        let container = find(&self.shared, id).await?;
-        let question = Question::of_query(container.row.objects, container.guard(), query);
-        page(Lister::new(&self.shared, question), query.limit, |key, entry| {
-            let listed = listed(entry)?;
-            Ok(ObjectEntry {
-                key: ObjectKey::parse(key)?,
-                content: listed.content,
-                content_type: listed.content_type,
-                modified: listed.modified,
-                version: None,
-            })
-        })
-        .await
+        list::objects(&self.shared, id, query).await
     }
 
     async fn put(&self, id: &ObjectId, new: NewObject) -> Result<ObjectInfo> {
-        write::put(&self.shared, id, new).await
+        put::put(&self.shared, id, new).await
     }
 
     async fn get(&self, id: &ObjectId, request: Read) -> Result<Download> {
         let depth = Depth::Body { bytes_max: READ_TOGETHER_BYTES_MAX };
-        let (row, found) = read_object(&self.shared, id, depth).await?;
-        check_read(&row.info, &request.conditions)?;
-        let span = match request.range {
-            None => Span::whole(row.info.content.bytes),
-            Some(range) => range
-                .of(row.info.content.bytes)
-                .ok_or_else(|| Error::RangeUnsatisfiable(Box::new(row.info.clone())))?,
+        let found = find(&self.shared, id, request.version, depth).await?;
+        let info = found.info();
+        check_read(&info, &request.conditions)?;
+        let stored_bytes = info.stored_bytes();
+        let span = match (request.range, info.shape) {
+            (None, _) | (_, Shape::SegmentList { .. }) => Span::whole(stored_bytes),
+            (Some(range), Shape::Plain) => {
+                range.of(stored_bytes).ok_or_else(|| Error::RangeUnsatisfiable(Box::new(info.clone())))?
+            }
         };
-        let together = match (&row.blobs[..], found.body) {
+        let blobs = &found.object.blobs;
+        let together = match (&blobs[..], found.body) {
             ([blob], Some(body)) => verified(blob, body),
             _ => None,
         };
@@ -64,15 +63,20 @@ impl ObjectStore for ClusterStore {
                 let wanted = body.slice(start..end);
                 Box::pin(stream::once(std::future::ready(Ok(wanted))))
             }
-            _ => download(&self.shared, &row.blobs, span),
+            _ => download(&self.shared, blobs, span),
         };
-        Ok(Download { info: row.info, span, body })
+        Ok(Download { info, span, body })
     }
 
-    async fn head(&self, id: &ObjectId, _: Option<VersionId>, conditions: &Conditions) -> Result<ObjectInfo> {
-        let (row, _) = read_object(&self.shared, id, Depth::Value).await?;
-        check_read(&row.info, conditions)?;
-        Ok(row.info)
+    async fn head(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        let info = find(&self.shared, id, version, Depth::Value).await?.info();
+        check_read(&info, conditions)?;
+        Ok(info)
     }
 
     async fn set_metadata(
@@ -81,52 +85,76 @@ impl ObjectStore for ClusterStore {
         metadata: ObjectMetadata,
         conditions: &Conditions,
     ) -> Result<ObjectInfo> {
-        let (shared, id, conditions) = (self.shared.clone(), id.clone(), conditions.clone());
-        self.shared
-            .background
-            .carry_through(async move { write::set_metadata(&shared, &id, &metadata, &conditions).await })
-            .await
+        let keeper = Keeper::of(&self.shared, id).await?;
+        let conditions = conditions.clone();
+        let changing = async move {
+            expiry::note(&keeper, metadata.delete_at).await?;
+            let info = amend::set_metadata(&keeper, &metadata, &conditions).await?;
+            Ok(shown(info, &keeper.container))
+        };
+        self.shared.background.carry_through(changing).await
     }
 
-    async fn annotate(&self, _: &ObjectId, _: Option<VersionId>, _: AnnotationsChange) -> Result<ObjectInfo> {
-        Err(Error::Unavailable("annotations"))
+    async fn annotate(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        change: AnnotationsChange,
+    ) -> Result<ObjectInfo> {
+        let keeper = Keeper::of(&self.shared, id).await?;
+        let changing = async move {
+            let info = amend::annotate(&keeper, version, &change).await?;
+            Ok(shown(info, &keeper.container))
+        };
+        self.shared.background.carry_through(changing).await
     }
 
-    async fn versions(&self, _: &ContainerId, _: &VersionQuery) -> Result<VersionPage> {
-        Err(Error::Unavailable("versions"))
+    async fn delete(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        let keeper = Keeper::of(&self.shared, id).await?;
+        let conditions = conditions.clone();
+        let removing = async move {
+            match version {
+                None => Removing { keeper, conditions, what: Removed::Object }.run().await,
+                Some(id) => RemovingVersion { keeper, id, conditions }.run().await,
+            }
+        };
+        self.shared.background.carry_through(removing).await
     }
 
-    async fn layout(&self, _: &ObjectId, _: Option<VersionId>) -> Result<Vec<PartLayout>> {
-        Err(Error::Unavailable("layouts"))
+    async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
+        list::versions(&self.shared, id, query).await
     }
 
-    async fn delete(&self, id: &ObjectId, _: Option<VersionId>, conditions: &Conditions) -> Result<Deleted> {
-        let (shared, id, conditions) = (self.shared.clone(), id.clone(), conditions.clone());
-        self.shared
-            .background
-            .carry_through(async move { write::delete(&shared, &id, &conditions).await })
-            .await?;
-        Ok(Deleted { version: None, is_delete_marker: false })
+    async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
+        let found = find(&self.shared, id, version, Depth::Value).await?;
+        let layout: Option<Layout> = found.object.origin.map(|origin| origin.layout);
+        Ok(layout.map(|layout| layout.parts()).transpose()?.unwrap_or_default())
     }
-}
-
-/// The object's row, and its bytes where they came along.
-async fn read_object(shared: &Arc<Shared>, id: &ObjectId, depth: Depth) -> Result<(ObjectRow, Found)> {
-    let access = access(shared, id).await?;
-    let found = read(shared, &access, depth).await?;
-    let live = live(found.state.as_ref()).ok_or(Error::NotFound(Noun::Object))?;
-    Ok((ObjectRow::read(live)?, found))
-}
-
-/// The object's row in its container.
-async fn access(shared: &Arc<Shared>, id: &ObjectId) -> Result<Access> {
-    let container = find(shared, &id.container).await?;
-    Ok(Access::within(shared, &container, container.row.objects, id.key.as_bytes().clone()))
 }
 
 fn check_read(info: &ObjectInfo, conditions: &Conditions) -> Result<()> {
     conditions.check_read(info).map_err(|unmet| match unmet {
         Unmet::NotModified => Error::NotModified(Box::new(info.clone())),
         Unmet::NothingToMatch | Unmet::PreconditionFailed => Error::PreconditionFailed,
+    })
+}
+
+/// Whether the present object may be replaced or removed. Conditions look at its content and date alone: an entry is enough.
+fn check_write(present: Option<&ListedObject>, conditions: &Conditions) -> Result<()> {
+    if conditions.is_none() {
+        return Ok(());
+    }
+    check_write_of(present.map(ObjectInfo::from).as_ref(), conditions)
+}
+
+fn check_write_of(present: Option<&ObjectInfo>, conditions: &Conditions) -> Result<()> {
+    conditions.check_write(present).map_err(|unmet| match unmet {
+        Unmet::NothingToMatch => Error::NothingToMatch,
+        Unmet::PreconditionFailed | Unmet::NotModified => Error::PreconditionFailed,
     })
 }

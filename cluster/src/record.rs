@@ -5,24 +5,31 @@
 //! `docs/formats.md` describes them, and golden bytes in each file's tests hold them.
 
 pub(crate) mod account;
+mod annotations;
 pub(crate) mod blob;
+mod checksum;
 pub(crate) mod container;
 pub(crate) mod directory;
+pub(crate) mod document;
 pub(crate) mod dropped;
+pub(crate) mod expiry;
 #[cfg(test)]
 mod golden;
 pub(crate) mod metadata;
 pub(crate) mod object;
 pub(crate) mod part;
 pub(crate) mod upload;
+pub(crate) mod version;
 
 use bytes::Bytes;
 use martlet_model::Error;
 use martlet_protocol::{RowState, RowValue};
 use serde::{Deserialize, Serialize};
 
-/// The only version there is so far of each.
-const VERSION: u8 = 1;
+/// The format that everything began with, and the only one of most.
+const FIRST: u8 = 1;
+/// The second format: of objects, containers, uploads and parts.
+const SECOND: u8 = 2;
 
 /// Why a row can't be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,18 +65,32 @@ pub(crate) fn live(state: Option<&RowState>) -> Option<Live<'_>> {
     }
 }
 
-/// # Panics
-/// Never: writing plain structs to memory can't fail.
 fn encode(record: &impl Serialize) -> Bytes {
-    postcard::to_extend(record, vec![VERSION]).expect("plain structs encode").into()
+    encode_as(FIRST, record)
 }
 
+/// # Panics
+/// Never: writing plain structs to memory can't fail.
+fn encode_as(format: u8, record: &impl Serialize) -> Bytes {
+    postcard::to_extend(record, vec![format]).expect("plain structs encode").into()
+}
+
+/// Reads what has one format so far.
 fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, RecordError> {
-    let (version, rest) = bytes.split_first().ok_or(RecordError::Broken(what))?;
-    if *version != VERSION {
-        return Err(RecordError::UnknownVersion(what));
+    match format_of(what, bytes)? {
+        (FIRST, rest) => parse(what, rest),
+        _ => Err(RecordError::UnknownVersion(what)),
     }
-    match postcard::take_from_bytes(rest) {
+}
+
+/// The format's number, and what is in that format.
+fn format_of<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
+    let (format, rest) = bytes.split_first().ok_or(RecordError::Broken(what))?;
+    Ok((*format, rest))
+}
+
+fn parse<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, RecordError> {
+    match postcard::take_from_bytes(bytes) {
         Ok((record, [])) => Ok(record),
         _ => Err(RecordError::Broken(what)),
     }

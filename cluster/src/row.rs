@@ -2,7 +2,9 @@
 
 mod accept;
 pub(crate) mod change;
+mod ledger;
 pub(crate) mod read;
+mod rounds;
 pub(crate) mod turn;
 
 use std::collections::HashSet;
@@ -13,6 +15,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobId, RowAddress, RowValue, SealToken, TableId};
+use martlet_register::Ballot;
 
 use crate::cluster::Shared;
 use crate::container::cache::Container;
@@ -48,8 +51,12 @@ pub(crate) enum Verdict<T> {
         /// What is answered once the value is chosen.
         answer: T,
     },
+    /// The same, and other rows refer to the predecessor's blobs: none of them is garbage.
+    Supersede { value: RowValue, answer: T },
     /// Nothing changes; this is answered once the predecessor is known to be chosen.
     Leave(Result<T>),
+    /// It can't be decided under this ballot: the predecessor is made sure of, and then it is decided anew.
+    Again { above: Ballot },
 }
 
 impl Access {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_model::{Error, Noun, ObjectId, ObjectKey, ObjectMetadata, Result, UploadId};
+use martlet_model::{Error, NewUpload, Noun, ObjectId, ObjectInfo, ObjectKey, Result, UploadId};
 use martlet_protocol::{RowKey, RowState, SealToken, TableId, TableKind};
 use tokio::time::{Instant, sleep};
 
@@ -22,10 +22,12 @@ use crate::cluster::Shared;
 use crate::container::cache::Container;
 use crate::container::{find, seal};
 use crate::device::Device;
+use crate::objects::keeper::Keeper;
+use crate::objects::place::made_by;
 use crate::random;
 use crate::record::container::SealState;
 use crate::record::live;
-use crate::record::object::{ObjectRow, Origin};
+use crate::record::object::ObjectRow;
 use crate::record::upload::{UploadRow, row_key};
 use crate::row::change::change;
 use crate::row::read::read_value;
@@ -50,12 +52,12 @@ pub(crate) struct PartsOf {
 }
 
 /// Begins an upload.
-pub(crate) async fn begin(shared: &Arc<Shared>, id: &ObjectId, metadata: ObjectMetadata) -> Result<UploadId> {
+pub(crate) async fn begin(shared: &Arc<Shared>, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
     let container = find(shared, &id.container).await?;
     let place = Place { container, key: id.key.clone(), upload: UploadId(random::bytes(&*shared.random)) };
     let row = UploadRow {
         initiated: shared.now(),
-        metadata,
+        new,
         parts: shared.new_table(TableKind::Parts),
         seal: SealState::NEW,
     };
@@ -92,10 +94,10 @@ pub(crate) async fn find_open(shared: &Arc<Shared>, place: &Place) -> Result<Upl
 }
 
 /// The object that the upload has made, if it still is there.
-pub(crate) async fn made(shared: &Arc<Shared>, place: &Place) -> Result<Option<ObjectRow>> {
+pub(crate) async fn made(shared: &Arc<Shared>, place: &Place) -> Result<Option<ObjectInfo>> {
     let state = read_value(shared, &place.object(shared)).await?;
     let row = live(state.as_ref()).map(ObjectRow::read).transpose()?;
-    Ok(row.filter(|row| is_made_by(row.origin.as_ref(), place.upload)))
+    Ok(row.and_then(|row| made_by(row.version, place.upload)).map(|object| object.info))
 }
 
 /// A replica said that the table of parts is sealed. `Ok`: the upload is open, and the seal is lifted.
@@ -103,11 +105,6 @@ pub(crate) async fn look_again(shared: &Arc<Shared>, parts: &PartsOf) -> Result<
     let row = find_open(shared, &parts.place).await?;
     seal::lift_at(shared, &parts_devices(shared, row.parts), &[row.parts], row.seal.lifted()).await;
     Ok(())
-}
-
-/// Whether an object comes from this upload.
-pub(crate) fn is_made_by(origin: Option<&Origin>, upload: UploadId) -> bool {
-    origin.is_some_and(|origin| origin.upload == upload)
 }
 
 /// The devices that hold an upload's parts: all of them the same.
@@ -131,6 +128,11 @@ impl Place {
     pub(crate) fn object(&self, shared: &Shared) -> Access {
         let key = self.key.as_bytes().clone();
         Access::within(shared, &self.container, self.container.row.objects, key)
+    }
+
+    pub(crate) fn keeper(&self, shared: &Arc<Shared>) -> Keeper {
+        let (container, key) = (self.container.clone(), self.key.as_bytes().clone());
+        Keeper { shared: shared.clone(), container, key }
     }
 
     pub(crate) fn row_key(&self) -> RowKey {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
-    Completion, ContainerId, Error, NewPart, NewUpload, ObjectId, ObjectInfo, PartInfo, PartNumber, Result,
+    Completion, ContainerId, NewPart, NewUpload, ObjectId, ObjectInfo, PartInfo, PartNumber, Result,
     UploadEntry, UploadId, UploadInfo, UploadQuery, UploadStore,
 };
 
@@ -11,17 +11,19 @@ use crate::cluster::ClusterStore;
 use crate::container::find;
 use crate::list::{Found, Lister, Question};
 use crate::record::upload::{listed, of_row_key, row_key};
-use crate::upload::{Place, begin, complete, end, part};
+use crate::upload::{Place, begin, complete, end, find_open, part};
 
 #[async_trait]
 impl UploadStore for ClusterStore {
     async fn begin_upload(&self, id: &ObjectId, new: NewUpload) -> Result<UploadId> {
         let (shared, id) = (self.shared.clone(), id.clone());
-        self.shared.background.carry_through(async move { begin(&shared, &id, new.metadata).await }).await
+        self.shared.background.carry_through(async move { begin(&shared, &id, new).await }).await
     }
 
-    async fn upload(&self, _: &ObjectId, _: UploadId) -> Result<UploadInfo> {
-        Err(Error::Unavailable("upload details"))
+    async fn upload(&self, id: &ObjectId, upload: UploadId) -> Result<UploadInfo> {
+        let place = Place::find(&self.shared, id, upload).await?;
+        let row = find_open(&self.shared, &place).await?;
+        Ok(UploadInfo { new: row.new, initiated: row.initiated })
     }
 
     async fn put_part(&self, id: &ObjectId, upload: UploadId, part: NewPart) -> Result<PartInfo> {
@@ -69,10 +71,9 @@ impl UploadStore for ClusterStore {
         completion: Completion,
     ) -> Result<ObjectInfo> {
         let (shared, id) = (self.shared.clone(), id.clone());
-        let Completion { parts, conditions, .. } = completion;
         self.shared
             .background
-            .carry_through(async move { complete::complete(&shared, &id, upload, &parts, &conditions).await })
+            .carry_through(async move { complete::complete(&shared, &id, upload, completion).await })
             .await
     }
 

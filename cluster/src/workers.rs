@@ -1,10 +1,11 @@
-//! What is done when nobody waits for it: garbage, orphans, tombstones, dropped tables.
+//! What is done when nobody waits for it: garbage, orphans, tombstones, dropped tables, ended objects.
 //!
 //! Plain functions, one round each; whoever calls them keeps the schedule. Two of them at once do no harm.
 //!
 //! **Invariant:** nothing is deleted because somebody couldn't be reached. What can't be decided stays, for another round.
 
 mod dropped;
+mod expire;
 mod garbage;
 mod orphans;
 mod references;
@@ -12,6 +13,7 @@ mod repair;
 mod tombstones;
 
 pub use dropped::clear_dropped;
+pub use expire::expire;
 pub use garbage::collect_garbage;
 pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
 pub use repair::{RepairRound, repair};

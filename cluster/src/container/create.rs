@@ -1,8 +1,11 @@
-//! Making a container, and changing its metadata.
+//! Making a container, and changing it.
 
 use std::sync::Arc;
 
-use martlet_model::{ContainerChange, ContainerId, Created, Error, NewContainer, Noun, Result, UserMetadata};
+use martlet_model::{
+    ContainerChange, ContainerId, ContainerInfo, Created, Error, NewContainer, Noun, Result, Settings,
+    UserMetadata, Versioning,
+};
 use martlet_protocol::{RowState, SealToken, TableKind};
 
 use super::{LOOKS_MAX, account, delete, directory, row_key};
@@ -19,30 +22,24 @@ enum Attempt<T> {
     Sealed(ContainerRow, SealToken),
 }
 
-/// Makes a container, or merges the metadata of one that is there.
+/// Makes a container, or changes one that is there.
 ///
 /// The name is claimed first: a crash in between leaves a claim that the next attempt of the same account finds its own.
-pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: &NewContainer) -> Result<Created> {
-    let initial = UserMetadata::default().merged(&new.metadata)?;
+pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: NewContainer) -> Result<Created> {
+    let NewContainer { metadata, claim, settings, versioning } = new;
+    let initial = UserMetadata::default().merged(&metadata)?;
+    let wanted = ContainerChange { metadata, settings, versioning };
     let table = account::ensure(shared, &id.account).await?;
-    directory::claim(shared, id, new.claim).await?;
+    directory::claim(shared, id, claim).await?;
     let access = Access::open(shared, table, row_key(id));
     for _ in 0..LOOKS_MAX {
         let decide = |predecessor: Option<&RowState>| match present(predecessor) {
             Err(error) => Verdict::Leave(Err(error)),
             Ok(None) => {
-                let now = shared.now();
-                let row = ContainerRow {
-                    objects: shared.new_table(TableKind::Objects),
-                    uploads: shared.new_table(TableKind::Uploads),
-                    created: now,
-                    modified: now,
-                    metadata: initial.clone(),
-                    seal: SealState::NEW,
-                };
+                let row = first(shared, &initial, &wanted);
                 Verdict::Write { value: row.to_value(), answer: Attempt::Done(Created::New) }
             }
-            Ok(Some(row)) => merge(shared, row, &new.metadata, Created::Existing),
+            Ok(Some(row)) => merge(shared, row, &wanted, Created::Existing),
         };
         let attempt = change(shared, &access, None, decide).await;
         shared.containers.forget(id);
@@ -50,7 +47,7 @@ pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: &NewCont
             Attempt::Done(Created::Existing) => return Ok(Created::Existing),
             Attempt::Done(Created::New) => {
                 // A deletion that ended meanwhile may have given the name back, and another may have taken it.
-                if let Err(error) = directory::claim(shared, id, new.claim).await {
+                if let Err(error) = directory::claim(shared, id, claim).await {
                     drop(delete::delete(shared, id).await);
                     return Err(error);
                 }
@@ -64,14 +61,14 @@ pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: &NewCont
     Err(Error::Unavailable("a container is being deleted"))
 }
 
-/// Changes the metadata of a container.
-pub(crate) async fn update(shared: &Arc<Shared>, id: &ContainerId, new: &ContainerChange) -> Result<()> {
+/// Changes a container.
+pub(crate) async fn update(shared: &Arc<Shared>, id: &ContainerId, wanted: &ContainerChange) -> Result<()> {
     let Some(access) = super::access(shared, id).await? else { return Err(Error::NotFound(Noun::Container)) };
     for _ in 0..LOOKS_MAX {
         let decide = |predecessor: Option<&RowState>| match present(predecessor) {
             Err(error) => Verdict::Leave(Err(error)),
             Ok(None) => Verdict::Leave(Err(Error::NotFound(Noun::Container))),
-            Ok(Some(row)) => merge(shared, row, &new.metadata, ()),
+            Ok(Some(row)) => merge(shared, row, wanted, ()),
         };
         let attempt = change(shared, &access, None, decide).await;
         shared.containers.forget(id);
@@ -85,19 +82,51 @@ pub(crate) async fn update(shared: &Arc<Shared>, id: &ContainerId, new: &Contain
     Err(Error::Unavailable("a container is being deleted"))
 }
 
-fn merge<T>(shared: &Shared, row: ContainerRow, changes: &UserMetadata, answer: T) -> Verdict<Attempt<T>> {
+fn first(shared: &Shared, metadata: &UserMetadata, wanted: &ContainerChange) -> ContainerRow {
+    let now = shared.now();
+    let info = ContainerInfo {
+        metadata: metadata.clone(),
+        created: now,
+        modified: now,
+        settings: Settings::default().changed(&wanted.settings),
+        versioning: wanted.versioning.unwrap_or_default(),
+    };
+    ContainerRow {
+        objects: shared.new_table(TableKind::Objects),
+        uploads: shared.new_table(TableKind::Uploads),
+        info: Arc::new(info),
+        seal: SealState::NEW,
+    }
+}
+
+fn merge<T>(shared: &Shared, row: ContainerRow, wanted: &ContainerChange, answer: T) -> Verdict<Attempt<T>> {
     if let SealState::Sealed { token, .. } = row.seal {
         return Verdict::Leave(Ok(Attempt::Sealed(row, token)));
     }
-    match row.metadata.merged(changes) {
-        Err(error) => Verdict::Leave(Err(error.into())),
-        Ok(metadata) if metadata == row.metadata => Verdict::Leave(Ok(Attempt::Done(answer))),
-        Ok(metadata) => {
-            let modified = shared.now().not_before(Some(row.modified));
-            let value = ContainerRow { modified, metadata, ..row }.to_value();
+    match merged(&row.info, wanted) {
+        Err(error) => Verdict::Leave(Err(error)),
+        Ok(info) if info == *row.info => Verdict::Leave(Ok(Attempt::Done(answer))),
+        Ok(info) => {
+            let modified = shared.now().not_before(Some(row.info.modified));
+            let info = Arc::new(ContainerInfo { modified, ..info });
+            let value = ContainerRow { info, ..row }.to_value();
             Verdict::Write { value, answer: Attempt::Done(answer) }
         }
     }
+}
+
+/// The container as it becomes, but for its date.
+fn merged(present: &ContainerInfo, wanted: &ContainerChange) -> Result<ContainerInfo> {
+    let versioning = wanted.versioning.unwrap_or(present.versioning);
+    if versioning == Versioning::Off && present.versioning != Versioning::Off {
+        return Err(Error::VersioningStays);
+    }
+    Ok(ContainerInfo {
+        metadata: present.metadata.merged(&wanted.metadata)?,
+        settings: present.settings.changed(&wanted.settings),
+        versioning,
+        ..*present
+    })
 }
 
 fn present(state: Option<&RowState>) -> Result<Option<ContainerRow>> {

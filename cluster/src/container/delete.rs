@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_model::{ContainerId, Error, Noun, Result};
-use martlet_protocol::{RowState, RowValue, SealToken, TableId};
+use martlet_protocol::{RowState, RowValue, Scope, SealToken, TableId};
 
 use super::{Access, account, directory, find_now, row_key, seal};
 use crate::cluster::{DROPPED, Shared};
@@ -65,8 +65,7 @@ pub(crate) async fn carry_on(
     row: ContainerRow,
     token: SealToken,
 ) -> Result<Ending> {
-    let tables = [row.objects, row.uploads];
-    seal::seal(shared, &tables, token, row.seal.lifted()).await?;
+    seal::seal(shared, &row.tables(), token, row.seal.lifted()).await?;
     let ending = if is_inhabited(shared, row.objects, Some(token), Guard::None).await? {
         undo(shared, id, &row, token).await
     } else {
@@ -96,7 +95,7 @@ async fn undo(
     };
     let ending = change(shared, &access(shared, id).await?, None, decide).await?;
     if ending == Ending::Inhabited {
-        seal::lift(shared, &[row.objects, row.uploads], &[token]).await;
+        seal::lift(shared, &row.tables(), &[token]).await;
     }
     Ok(ending)
 }
@@ -151,7 +150,8 @@ async fn is_inhabited(
     seal: Option<SealToken>,
     guard: Guard,
 ) -> Result<bool> {
-    let question = Question { expected: 1, seal, ..Question::all(objects, guard) };
+    // Delete markers count, and where there is no head there is no older version either.
+    let question = Question { expected: 1, seal, scope: Scope::All, ..Question::all(objects, guard) };
     Ok(Lister::new(shared, question).next().await?.is_some())
 }
 
@@ -182,10 +182,9 @@ mod tests {
         let container = find_now(shared, &id).await.unwrap();
         let token = shared.new_seal();
         let sealed = ContainerRow { seal: container.row.seal.sealed(token), ..container.row.clone() };
-        let tables = [sealed.objects, sealed.uploads];
         let decide = |_: Option<&RowState>| Verdict::Write { value: sealed.to_value(), answer: () };
         change(shared, &access(shared, &id).await.unwrap(), None, decide).await.unwrap();
-        seal::seal(shared, &tables, token, &[]).await.unwrap();
+        seal::seal(shared, &sealed.tables(), token, &[]).await.unwrap();
         id
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use martlet_model::{Error, Result};
-use martlet_protocol::ListedItem;
+use martlet_protocol::{ListedItem, RowState, Scope};
 
 use super::merge::{Judgement, Report, judge};
 use super::prefix::is_alive;
@@ -16,7 +16,6 @@ use super::{Coverage, Question};
 use crate::cluster::Shared;
 use crate::device::Device;
 use crate::fanout::{Patience, collect, note_silent};
-use crate::record::live;
 use crate::row::Access;
 use crate::row::read::read_value;
 
@@ -212,5 +211,6 @@ pub(super) async fn entry_of(shared: &Arc<Shared>, question: &Question, key: Byt
         spared: None,
     };
     let state = read_value(shared, &access).await?;
-    Ok(live(state.as_ref()).map(|live| live.entry.clone()))
+    let is_shown = |state: &&RowState| question.scope == Scope::All || state.value.weight().objects > 0;
+    Ok(state.as_ref().filter(is_shown).and_then(|state| state.value.entry().cloned()))
 }

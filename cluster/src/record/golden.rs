@@ -1,24 +1,32 @@
 //! The bytes of every record, held: what an earlier release wrote must stay readable.
 
+mod first;
+
 use std::fmt::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_model::{
-    AccountName, Content, Digest, Md5, ObjectInfo, ObjectMetadata, PartInfo, PartNumber, Timestamp, UploadId,
-    UserMetadata,
+    AccountName, Annotations, ChecksumAlgorithm, ChecksumKind, ChecksumPlan, ContainerId, ContainerInfo,
+    ContainerName, Content, Digest, DocumentKind, Md5, NewUpload, ObjectInfo, ObjectKey, ObjectMetadata,
+    PartInfo, PartNumber, Setting, Shape, StoredChecksum, Timestamp, UploadId, UserMetadata, VersionId,
+    Versioning,
 };
-use martlet_protocol::{BlobId, BlobRef, Checksum, RowKey, RowValue, SealToken, TableId, TableKind};
+use martlet_protocol::{BlobId, BlobRef, Checksum, RowKey, RowValue, SealToken, TableId, TableKind, Weight};
 use martlet_ring::PlacementHash;
 
 use super::account::AccountRow;
 use super::container::{ContainerRow, SealState};
 use super::dropped::Dropped;
-use super::object::{ObjectRow, Origin};
+use super::expiry::Expiry;
+use super::object::{Layout, ObjectRow, Origin, StoredObject, StoredVersion, archived};
 use super::part::PartRow;
 use super::upload::UploadRow;
+use super::version::{History, Place, id_of_order};
 use super::{Live, RecordError, directory};
 
 const CREATED: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
+const CONTENT: Content = Content { bytes: 300, digest: Digest::Whole(Md5([0xee; 16])) };
 const MODIFIED: Timestamp = Timestamp::from_micros(1_767_225_600_000_001);
 
 fn table(kind: TableKind) -> TableId {
@@ -37,8 +45,8 @@ fn metadata() -> ObjectMetadata {
         content_language: Some("de".to_owned()),
         cache_control: Some("no-store".to_owned()),
         expires: Some("0".to_owned()),
-        delete_at: None,
-        dynamic_manifest: None,
+        delete_at: Some(MODIFIED),
+        dynamic_manifest: Some("c/p".to_owned()),
         user: user(),
     }
 }
@@ -92,21 +100,31 @@ fn bucket() {
     assert_eq!(directory::owner(live(&bytes, &[])), Ok(account));
 }
 
+fn info_of_container() -> ContainerInfo {
+    ContainerInfo {
+        metadata: user(),
+        created: CREATED,
+        modified: MODIFIED,
+        settings: [(Setting::SwiftRead, ".r:*".into()), (Setting::HistoryLocation, "h".into())]
+            .into_iter()
+            .collect(),
+        versioning: Versioning::Suspended,
+    }
+}
+
 #[test]
 fn container() {
     let row = ContainerRow {
         objects: table(TableKind::Objects),
         uploads: table(TableKind::Uploads),
-        created: CREATED,
-        modified: MODIFIED,
-        metadata: user(),
+        info: Arc::new(info_of_container()),
         seal: SealState::Sealed { token: SealToken([0xcc; 16]), lifted: vec![SealToken([0xdd; 16])] },
     };
     let bytes = parts_of(&row.to_value());
     check(
         &bytes,
-        "01808081b184e99103818081b184e9910302aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        "0103aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0106636f6c6f757204626cc3bc01cccccccccccccccccccccccccccccccc01dddddddddddddddddddddddddddddddd",
+        "02808081b184e99103818081b184e9910302aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02",
+        "0203aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0106636f6c6f757204626cc3bc01cccccccccccccccccccccccccccccccc01dddddddddddddddddddddddddddddddd0200042e723a2a090168",
     );
     assert_eq!(ContainerRow::read(live(&bytes, &[])), Ok(row.clone()));
     let open = ContainerRow { seal: row.seal.opened(), ..row };
@@ -114,18 +132,41 @@ fn container() {
     assert_eq!(ContainerRow::read(live(&bytes, &[])), Ok(open));
 }
 
+fn checksum() -> StoredChecksum {
+    StoredChecksum {
+        algorithm: ChecksumAlgorithm::Crc32c,
+        kind: ChecksumKind::FullObject,
+        value: [1, 2, 3, 4].into(),
+    }
+}
+
+fn annotations() -> Annotations {
+    let tags = [("a".to_owned(), "b".to_owned())].into_iter().collect();
+    Annotations { acl: Some("acl".into()), tags }
+}
+
+fn history() -> History {
+    let removed = Place { order: 6, id: VersionId::Id([5; 16]) };
+    History { order: 300, since: 5, null_at: Some(7), removing: vec![removed] }
+}
+
 #[test]
 fn object_of_one_body() {
-    let content = Content { bytes: 300, digest: Digest::Whole(Md5([0xee; 16])) };
-    let info = ObjectInfo::new(content, metadata(), MODIFIED);
-    let row = ObjectRow { info, origin: None, blobs: vec![blob()] };
+    let info = ObjectInfo {
+        version: Some(VersionId::Id([4; 16])),
+        annotations: annotations(),
+        checksum: Some(checksum()),
+        ..ObjectInfo::new(CONTENT, metadata(), MODIFIED)
+    };
+    let object = StoredObject { info, origin: None, blobs: vec![blob()] };
+    let row = ObjectRow { version: StoredVersion::Object(object), history: Some(history()) };
     let bytes = parts_of(&row.clone().into_value());
     check(
         &bytes,
-        "01ac0200eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee010a746578742f706c61696e818081b184e99103",
-        "010104677a6970000102646501086e6f2d73746f72650101300106636f6c6f757204626cc3bc00",
+        "02ac0200eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee010a746578742f706c61696e818081b184e9910301010404040404040404040404040404040401818081b184e9910300",
+        "020104677a6970000102646501086e6f2d73746f72650101300106636f6c6f757204626cc3bc01818081b184e991030103632f70010361636c010161016201010004010203040001ac0205010701060105050505050505050505050505050505",
     );
-    assert_eq!(ObjectRow::read(live(&bytes, &row.blobs)), Ok(row.clone()));
+    assert_eq!(ObjectRow::read(live(&bytes, &[blob()])), Ok(row));
 }
 
 #[test]
@@ -133,23 +174,91 @@ fn object_of_parts() {
     let digest = Digest::Parts { of_binary: Md5([1; 16]), of_hex: Md5([2; 16]), count: 2 };
     let content = Content { bytes: 6_000_000, digest };
     let info = ObjectInfo::new(content, ObjectMetadata::default(), MODIFIED);
-    let origin =
-        Some(Origin { upload: UploadId([0xff; 16]), parts: vec![(1, 5_242_880), (10_000, 757_120)] });
-    let row = ObjectRow { info, origin, blobs: Vec::new() };
+    let part = |number, bytes, checksum| PartInfo {
+        number: PartNumber::new(number).unwrap(),
+        bytes,
+        md5: Md5([3; 16]),
+        modified: CREATED,
+        checksum,
+    };
+    let parts = [part(1, 5_242_880, Some(checksum())), part(10_000, 757_120, None)];
+    let layout = Layout::of_parts(&parts);
+    assert_eq!(layout.parts(), Ok(parts.iter().map(PartInfo::layout).collect()));
+    let origin = Some(Origin { upload: UploadId([0xff; 16]), layout });
+    let object = StoredObject { info, origin, blobs: Vec::new() };
+    let row = ObjectRow { version: StoredVersion::Object(object), history: None };
     let bytes = parts_of(&row.clone().into_value());
     check(
         &bytes,
-        "01809bee020101010101010101010101010101010101020202020202020202020202020202020200818081b184e99103",
-        "0100000000000001ffffffffffffffffffffffffffffffff02018080c002904e809b2e",
+        "02809bee020101010101010101010101010101010101020202020202020202020202020202020200818081b184e99103000000",
+        "02000000000000000000000001ffffffffffffffffffffffffffffffff00018080c0020101000401020304904e809b2e00",
     );
     assert_eq!(ObjectRow::read(live(&bytes, &[])), Ok(row));
 }
 
 #[test]
+fn list_of_segments() {
+    let shape = Shape::SegmentList { list_bytes: 77 };
+    let info = ObjectInfo { shape, ..ObjectInfo::new(CONTENT, ObjectMetadata::default(), MODIFIED) };
+    let object = StoredObject { info, origin: None, blobs: vec![blob()] };
+    let row = ObjectRow { version: StoredVersion::Object(object), history: None };
+    let value = row.clone().into_value();
+    assert_eq!(value.weight(), Weight { objects: 1, bytes: 77 });
+    let bytes = parts_of(&value);
+    check(
+        &bytes,
+        "02ac0200eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee00818081b184e991030000014d",
+        "0200000000000000000000000000",
+    );
+    assert_eq!(ObjectRow::read(live(&bytes, &[blob()])), Ok(row));
+}
+
+#[test]
+fn delete_marker() {
+    let version = StoredVersion::DeleteMarker { id: VersionId::Null, modified: MODIFIED };
+    let row = ObjectRow { version, history: Some(history()) };
+    let value = row.clone().into_value();
+    assert_eq!(value.weight(), Weight::default());
+    let bytes = parts_of(&value);
+    check(
+        &bytes,
+        "0200000000000000000000000000000000000000818081b184e9910301000002",
+        "0200000000000000000000000001ac0205010701060105050505050505050505050505050505",
+    );
+    assert_eq!(ObjectRow::read(live(&bytes, &[])), Ok(row));
+}
+
+#[test]
+fn older_versions() {
+    let object = StoredObject {
+        info: ObjectInfo::new(CONTENT, ObjectMetadata::default(), MODIFIED),
+        origin: None,
+        blobs: vec![blob()],
+    };
+    let version = StoredVersion::Object(object);
+    let value = archived(version.clone());
+    assert_eq!(value.weight(), Weight { objects: 0, bytes: 300 });
+    let bytes = parts_of(&value);
+    assert_eq!(ObjectRow::read(live(&bytes, &[blob()])), Ok(ObjectRow { version, history: None }));
+    for (id, suffix) in [
+        (VersionId::Null, "00 fffffffffffffefd 00 00000000000000000000000000000000"),
+        (VersionId::Id([4; 16]), "00 fffffffffffffefd 01 04040404040404040404040404040404"),
+    ] {
+        let place = Place { order: 258, id };
+        let key = place.row_key(b"a/b");
+        assert_eq!(hexadecimal(&key), format!("612f62{suffix}").replace(' ', ""));
+        let (name, same) = Place::of_row_key(&key).unwrap();
+        assert_eq!((name.as_str(), same), ("a/b", place));
+    }
+    assert_eq!(id_of_order(258, [9; 8]).to_string(), "00000000000001020909090909090909");
+}
+
+#[test]
 fn upload() {
+    let plan = ChecksumPlan { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite };
     let row = UploadRow {
         initiated: CREATED,
-        metadata: metadata(),
+        new: NewUpload { metadata: metadata(), annotations: annotations(), checksum: Some(plan) },
         parts: table(TableKind::Parts),
         seal: SealState::NEW,
     };
@@ -157,7 +266,7 @@ fn upload() {
     check(
         &bytes,
         "01808081b184e99103",
-        "01010a746578742f706c61696e0104677a6970000102646501086e6f2d73746f72650101300106636f6c6f757204626cc3bc04aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0000",
+        "02010a746578742f706c61696e0104677a6970000102646501086e6f2d73746f72650101300106636f6c6f757204626cc3bc01818081b184e991030103632f7004aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0000010361636c0101610162010401",
     );
     assert_eq!(UploadRow::read(live(&bytes, &[])), Ok(row));
     let key = super::upload::row_key(b"a/b", UploadId([3; 16]));
@@ -169,17 +278,49 @@ fn upload() {
 #[test]
 fn part() {
     let number = PartNumber::new(258).unwrap();
-    let info = PartInfo { number, bytes: 300, md5: Md5([0xee; 16]), modified: MODIFIED, checksum: None };
+    let info =
+        PartInfo { number, bytes: 300, md5: Md5([0xee; 16]), modified: MODIFIED, checksum: Some(checksum()) };
     let row = PartRow { info, blobs: vec![blob()] };
     let bytes = parts_of(&row.to_value());
     check(
         &bytes,
-        "01ac02eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee818081b184e9910301bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0807060504030201ac021817161514131211",
+        "02ac02eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee818081b184e9910301bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb0807060504030201ac0218171615141312110101000401020304",
         "",
     );
     let key = super::part::row_key(number);
     assert_eq!(hexadecimal(&key), "0102");
     assert_eq!(PartRow::read(&key, &bytes.0), Ok(row));
+}
+
+#[test]
+fn document() {
+    let bytes = parts_of(&super::document::to_value(b"json"));
+    check(&bytes, "01 6a736f6e", "");
+    assert_eq!(super::document::read(&bytes.0), Ok("json".into()));
+    assert_eq!(hexadecimal(&super::document::row_key(DocumentKind::User, b"ab")), "016162");
+}
+
+#[test]
+fn expiry() {
+    let expiry = Expiry {
+        delete_at: Timestamp::from_micros(258_000_000),
+        objects: table(TableKind::Objects),
+        key: ObjectKey::parse("a/b").unwrap(),
+        container: ContainerId {
+            account: AccountName::parse(b"AUTH_test").unwrap(),
+            name: ContainerName::parse(b"c").unwrap(),
+        },
+        noted: CREATED,
+    };
+    let bytes = parts_of(&expiry.to_value());
+    check(&bytes, "01 09 415554485f74657374 01 63 808081b184e99103", "");
+    let key = expiry.row_key();
+    assert_eq!(hexadecimal(&key), "000000000000010202aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa612f62");
+    assert_eq!(Expiry::read(&key, &bytes.0), Ok(expiry));
+    assert_eq!(
+        hexadecimal(&super::expiry::end_of_second(Timestamp::from_micros(258_999_999))),
+        "0000000000000103"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Metadata as bytes: part of several records.
 
-use martlet_model::{ObjectMetadata, UserMetadata};
+use martlet_model::{ObjectMetadata, Timestamp, UserMetadata};
 use serde::{Deserialize, Serialize};
 
 use super::RecordError;
@@ -11,6 +11,15 @@ pub(super) type UserTwin<'a> = Vec<(&'a str, &'a str)>;
 /// An object's metadata without its content type, which the entry has.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct MetadataTwin<'a> {
+    #[serde(borrow)]
+    first: FirstMetadataTwin<'a>,
+    delete_at_micros: Option<u64>,
+    dynamic_manifest: Option<&'a str>,
+}
+
+/// The same in the first format.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FirstMetadataTwin<'a> {
     content_encoding: Option<&'a str>,
     content_disposition: Option<&'a str>,
     content_language: Option<&'a str>,
@@ -39,20 +48,32 @@ impl<'a> MetadataTwin<'a> {
             content_language,
             cache_control,
             expires,
-            delete_at: _,
-            dynamic_manifest: _,
+            delete_at,
+            dynamic_manifest,
             user,
         } = metadata;
-        Self {
+        let first = FirstMetadataTwin {
             content_encoding: content_encoding.as_deref(),
             content_disposition: content_disposition.as_deref(),
             content_language: content_language.as_deref(),
             cache_control: cache_control.as_deref(),
             expires: expires.as_deref(),
             user: user_twin(user),
-        }
+        };
+        let delete_at_micros = delete_at.map(Timestamp::as_micros);
+        Self { first, delete_at_micros, dynamic_manifest: dynamic_manifest.as_deref() }
     }
 
+    pub(super) fn metadata(&self, content_type: Option<&str>) -> Result<ObjectMetadata, RecordError> {
+        Ok(ObjectMetadata {
+            delete_at: self.delete_at_micros.map(Timestamp::from_micros),
+            dynamic_manifest: self.dynamic_manifest.map(str::to_owned),
+            ..self.first.metadata(content_type)?
+        })
+    }
+}
+
+impl FirstMetadataTwin<'_> {
     pub(super) fn metadata(&self, content_type: Option<&str>) -> Result<ObjectMetadata, RecordError> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Ok(ObjectMetadata {

@@ -1,14 +1,42 @@
-//! An object's row, in its container's table of objects, under the object's key.
+//! A version of an object: a head in its container's table of objects under the object's key,
+//! or an older one in the table of versions beside it (see [`super::version`]).
 
-use martlet_model::{Content, Digest, Md5, ObjectInfo, Timestamp, UploadId};
-use martlet_protocol::{BlobRef, RowValue, Weight};
+mod first;
+mod layout;
+
+use martlet_model::{
+    Content, Digest, Md5, ObjectInfo, ObjectMetadata, Shape, Timestamp, UploadId, VersionId,
+};
+use martlet_protocol::{BlobRef, RowValue, TableKind, Weight};
 use serde::{Deserialize, Serialize};
 
+use super::annotations::AnnotationsTwin;
+use super::checksum::ChecksumTwin;
 use super::metadata::MetadataTwin;
-use super::{Live, RecordError, decode, encode};
+use super::version::{History, HistoryTwin, IdTwin};
+use super::{FIRST, Live, RecordError, SECOND, encode_as, format_of, parse};
+pub(crate) use layout::Layout;
 
+/// A row of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectRow {
+    pub(crate) version: StoredVersion,
+    /// Of a head whose container's versioning has been on when it was written. An older version has none.
+    pub(crate) history: Option<History>,
+}
+
+/// What a version is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are objects")]
+pub(crate) enum StoredVersion {
+    Object(StoredObject),
+    DeleteMarker { id: VersionId, modified: Timestamp },
+}
+
+/// An object with its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredObject {
+    /// `version` is `None` where versioning had never been on when it was written.
     pub(crate) info: ObjectInfo,
     /// The multipart upload that made it.
     pub(crate) origin: Option<Origin>,
@@ -16,114 +44,242 @@ pub(crate) struct ObjectRow {
     pub(crate) blobs: Vec<BlobRef>,
 }
 
-/// The upload that an object was joined in, and where its parts begin and end.
+/// The upload that an object was joined in, and its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) upload: UploadId,
-    /// Number and bytes of each part.
-    pub(crate) parts: Vec<(u16, u64)>,
+    pub(crate) layout: Layout,
 }
 
-/// What a listing shows of an object.
+/// What a listing shows of a version, and what a condition looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListedObject {
     pub(crate) content: Content,
     pub(crate) content_type: Option<String>,
     pub(crate) modified: Timestamp,
+    pub(crate) version: Option<VersionId>,
+    pub(crate) delete_at: Option<Timestamp>,
+    pub(crate) kind: ListedKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListedKind {
+    Object(Shape),
+    DeleteMarker,
 }
 
 #[derive(Serialize, Deserialize)]
 struct EntryTwin<'a> {
-    bytes: u64,
-    digest: DigestTwin,
-    content_type: Option<&'a str>,
-    modified_micros: u64,
+    #[serde(borrow)]
+    first: first::EntryTwin<'a>,
+    version: Option<IdTwin>,
+    delete_at_micros: Option<u64>,
+    kind: KindTwin,
 }
 
-#[derive(Serialize, Deserialize)]
-enum DigestTwin {
-    Whole([u8; 16]),
-    Parts { of_binary: [u8; 16], of_hex: [u8; 16], count: u16 },
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum KindTwin {
+    Plain,
+    SegmentList { list_bytes: u64 },
+    DeleteMarker,
 }
 
+/// The layout of an object that was joined from parts follows it, to the end.
 #[derive(Serialize, Deserialize)]
 struct RecordTwin<'a> {
     #[serde(borrow)]
     metadata: MetadataTwin<'a>,
-    origin: Option<OriginTwin>,
+    #[serde(borrow)]
+    annotations: AnnotationsTwin<'a>,
+    #[serde(borrow)]
+    checksum: Option<ChecksumTwin<'a>>,
+    upload: Option<[u8; 16]>,
+    history: Option<HistoryTwin>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct OriginTwin {
-    upload: [u8; 16],
-    parts: Vec<(u16, u64)>,
-}
+const NO_CONTENT: Content = Content { bytes: 0, digest: Digest::Whole(Md5([0; 16])) };
 
 impl ObjectRow {
     pub(crate) fn into_value(self) -> RowValue {
-        let Self { info, origin, blobs } = self;
-        let entry = encode(&EntryTwin {
-            bytes: info.content.bytes,
-            digest: DigestTwin::from(info.content.digest),
-            content_type: info.metadata.content_type.as_deref(),
-            modified_micros: info.modified.as_micros(),
-        });
-        let origin = origin.map(|origin| OriginTwin { upload: origin.upload.0, parts: origin.parts });
-        let record = encode(&RecordTwin { metadata: MetadataTwin::of(&info.metadata), origin });
-        let weight = Weight { objects: 1, bytes: info.content.bytes };
-        RowValue::Live { entry, record, weight, blobs }
+        let history = self.history.as_ref().map(HistoryTwin::from);
+        match self.version {
+            StoredVersion::Object(object) => object.into_value(history),
+            StoredVersion::DeleteMarker { id, modified } => marker_value(id, modified, history),
+        }
     }
 
     pub(crate) fn read(live: Live<'_>) -> Result<Self, RecordError> {
-        let entry: EntryTwin<'_> = decode("object entry", live.entry)?;
-        let record: RecordTwin<'_> = decode("object", live.record)?;
-        let origin =
-            record.origin.map(|origin| Origin { upload: UploadId(origin.upload), parts: origin.parts });
-        let metadata = record.metadata.metadata(entry.content_type)?;
-        let info = ObjectInfo::new(entry.content(), metadata, Timestamp::from_micros(entry.modified_micros));
-        Ok(Self { info, origin, blobs: live.blobs.to_vec() })
+        let listed = listed(live.entry)?;
+        match format_of("object", live.record)? {
+            (FIRST, record) => first::read(&listed, record, live.blobs),
+            (SECOND, record) => {
+                let broken = |_| RecordError::Broken("object");
+                let (twin, layout): (RecordTwin<'_>, _) =
+                    postcard::take_from_bytes(record).map_err(broken)?;
+                if twin.upload.is_none() && !layout.is_empty() {
+                    return Err(RecordError::Broken("object"));
+                }
+                let upload = twin.upload.map(UploadId);
+                let layout = Layout::stored(live.record.slice_ref(layout));
+                let origin = upload.map(|upload| Origin { upload, layout });
+                let history = twin.history.map(History::from);
+                let shape = match listed.kind {
+                    ListedKind::Object(shape) => shape,
+                    ListedKind::DeleteMarker => return Ok(Self { version: listed.marker(), history }),
+                };
+                let info = ObjectInfo {
+                    content: listed.content,
+                    metadata: twin.metadata.metadata(listed.content_type.as_deref())?,
+                    modified: listed.modified,
+                    version: listed.version,
+                    annotations: twin.annotations.annotations(),
+                    checksum: twin.checksum.map(|checksum| checksum.checksum()).transpose()?,
+                    shape,
+                };
+                let object = StoredObject { info, origin, blobs: live.blobs.to_vec() };
+                Ok(Self { version: StoredVersion::Object(object), history })
+            }
+            _ => Err(RecordError::UnknownVersion("object")),
+        }
     }
 }
 
+impl StoredVersion {
+    /// A version that was written before versioning was on is the null version.
+    pub(crate) fn id(&self) -> VersionId {
+        match self {
+            Self::Object(object) => object.info.version.unwrap_or(VersionId::Null),
+            Self::DeleteMarker { id, .. } => *id,
+        }
+    }
+
+    pub(crate) fn modified(&self) -> Timestamp {
+        match self {
+            Self::Object(object) => object.info.modified,
+            Self::DeleteMarker { modified, .. } => *modified,
+        }
+    }
+
+    pub(crate) fn object(&self) -> Option<&StoredObject> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::DeleteMarker { .. } => None,
+        }
+    }
+}
+
+impl StoredObject {
+    fn into_value(self, history: Option<HistoryTwin>) -> RowValue {
+        let Self { info, origin, blobs } = self;
+        let entry = encode_as(
+            SECOND,
+            &EntryTwin {
+                first: first::EntryTwin::of(
+                    info.content,
+                    info.metadata.content_type.as_deref(),
+                    info.modified,
+                ),
+                version: info.version.map(IdTwin::from),
+                delete_at_micros: info.metadata.delete_at.map(Timestamp::as_micros),
+                kind: match info.shape {
+                    Shape::Plain => KindTwin::Plain,
+                    Shape::SegmentList { list_bytes } => KindTwin::SegmentList { list_bytes },
+                },
+            },
+        );
+        let record = RecordTwin {
+            metadata: MetadataTwin::of(&info.metadata),
+            annotations: AnnotationsTwin::of(&info.annotations),
+            checksum: info.checksum.as_ref().map(ChecksumTwin::of),
+            upload: origin.as_ref().map(|origin| origin.upload.0),
+            history,
+        };
+        let mut record = encode_as(SECOND, &record);
+        if let Some(origin) = origin {
+            record = [&record[..], origin.layout.bytes()].concat().into();
+        }
+        let weight = Weight { objects: 1, bytes: info.stored_bytes() };
+        RowValue::Live { entry, record, weight, blobs }
+    }
+}
+
+fn marker_value(id: VersionId, modified: Timestamp, history: Option<HistoryTwin>) -> RowValue {
+    let entry = EntryTwin {
+        first: first::EntryTwin::of(NO_CONTENT, None, modified),
+        version: Some(id.into()),
+        delete_at_micros: None,
+        kind: KindTwin::DeleteMarker,
+    };
+    let nothing = ObjectMetadata::default();
+    let record = RecordTwin {
+        metadata: MetadataTwin::of(&nothing),
+        annotations: AnnotationsTwin::default(),
+        checksum: None,
+        upload: None,
+        history,
+    };
+    RowValue::Live {
+        entry: encode_as(SECOND, &entry),
+        record: encode_as(SECOND, &record),
+        weight: Weight::default(),
+        blobs: Vec::new(),
+    }
+}
+
+/// Reads an entry, of a head or of an older version.
 pub(crate) fn listed(entry: &[u8]) -> Result<ListedObject, RecordError> {
-    let twin: EntryTwin<'_> = decode("object entry", entry)?;
-    Ok(ListedObject {
-        content: twin.content(),
-        content_type: twin.content_type.map(str::to_owned),
-        modified: Timestamp::from_micros(twin.modified_micros),
-    })
-}
-
-impl EntryTwin<'_> {
-    fn content(&self) -> Content {
-        Content { bytes: self.bytes, digest: Digest::from(&self.digest) }
+    const WHAT: &str = "object entry";
+    match format_of(WHAT, entry)? {
+        (FIRST, entry) => Ok(parse::<first::EntryTwin<'_>>(WHAT, entry)?.listed()),
+        (SECOND, entry) => {
+            let twin: EntryTwin<'_> = parse(WHAT, entry)?;
+            let kind = match twin.kind {
+                KindTwin::Plain => ListedKind::Object(Shape::Plain),
+                KindTwin::SegmentList { list_bytes } => ListedKind::Object(Shape::SegmentList { list_bytes }),
+                KindTwin::DeleteMarker => ListedKind::DeleteMarker,
+            };
+            Ok(ListedObject {
+                version: twin.version.map(VersionId::from),
+                delete_at: twin.delete_at_micros.map(Timestamp::from_micros),
+                kind,
+                ..twin.first.listed()
+            })
+        }
+        _ => Err(RecordError::UnknownVersion(WHAT)),
     }
 }
 
-impl From<Digest> for DigestTwin {
-    fn from(digest: Digest) -> Self {
-        match digest {
-            Digest::Whole(md5) => Self::Whole(md5.0),
-            Digest::Parts { of_binary, of_hex, count } => {
-                Self::Parts { of_binary: of_binary.0, of_hex: of_hex.0, count }
+impl ListedObject {
+    /// Whether a reader sees an object here at this moment.
+    pub(crate) fn is_object_at(&self, now: Timestamp) -> bool {
+        self.kind != ListedKind::DeleteMarker && self.delete_at.is_none_or(|end| now < end)
+    }
+
+    /// What a row in this table with this entry counts for.
+    pub(crate) fn weight(&self, table: TableKind) -> Weight {
+        match self.kind {
+            ListedKind::DeleteMarker => Weight::default(),
+            ListedKind::Object(shape) => {
+                let bytes = match shape {
+                    Shape::Plain => self.content.bytes,
+                    Shape::SegmentList { list_bytes } => list_bytes,
+                };
+                Weight { objects: u64::from(table == TableKind::Objects), bytes }
             }
         }
     }
-}
 
-impl From<&DigestTwin> for Digest {
-    fn from(twin: &DigestTwin) -> Self {
-        match *twin {
-            DigestTwin::Whole(md5) => Self::Whole(Md5(md5)),
-            DigestTwin::Parts { of_binary, of_hex, count } => {
-                Self::Parts { of_binary: Md5(of_binary), of_hex: Md5(of_hex), count }
-            }
-        }
+    fn marker(&self) -> StoredVersion {
+        StoredVersion::DeleteMarker { id: self.version.unwrap_or(VersionId::Null), modified: self.modified }
     }
 }
 
-impl From<ObjectInfo> for ListedObject {
-    fn from(info: ObjectInfo) -> Self {
-        Self { content: info.content, content_type: info.metadata.content_type, modified: info.modified }
+/// The value of an older version's row: it counts for bytes alone.
+pub(crate) fn archived(version: StoredVersion) -> RowValue {
+    match (ObjectRow { version, history: None }.into_value()) {
+        RowValue::Live { entry, record, weight, blobs } => {
+            RowValue::Live { entry, record, weight: Weight { objects: 0, ..weight }, blobs }
+        }
+        RowValue::Tombstone => RowValue::Tombstone,
     }
 }

@@ -8,7 +8,8 @@ use martlet_protocol::{BlobRef, RowValue, Weight};
 use serde::{Deserialize, Serialize};
 
 use super::blob::BlobTwin;
-use super::{RecordError, decode, encode};
+use super::checksum::ChecksumTwin;
+use super::{FIRST, RecordError, SECOND, encode_as, format_of, parse};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartRow {
@@ -17,7 +18,15 @@ pub(crate) struct PartRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct EntryTwin {
+struct EntryTwin<'a> {
+    first: FirstEntryTwin,
+    #[serde(borrow)]
+    checksum: Option<ChecksumTwin<'a>>,
+}
+
+/// The entry in the first format.
+#[derive(Serialize, Deserialize)]
+struct FirstEntryTwin {
     bytes: u64,
     md5: [u8; 16],
     modified_micros: u64,
@@ -26,25 +35,34 @@ struct EntryTwin {
 
 impl PartRow {
     pub(crate) fn to_value(&self) -> RowValue {
-        let entry = encode(&EntryTwin {
+        let first = FirstEntryTwin {
             bytes: self.info.bytes,
             md5: self.info.md5.0,
             modified_micros: self.info.modified.as_micros(),
             blobs: self.blobs.iter().map(BlobTwin::from).collect(),
-        });
+        };
+        let checksum = self.info.checksum.as_ref().map(ChecksumTwin::of);
+        let entry = encode_as(SECOND, &EntryTwin { first, checksum });
         let weight = Weight { objects: 1, bytes: self.info.bytes };
         RowValue::Live { entry, record: Bytes::new(), weight, blobs: self.blobs.clone() }
     }
 
     pub(crate) fn read(key: &[u8], entry: &[u8]) -> Result<Self, RecordError> {
         let number = number(key)?;
-        let twin: EntryTwin = decode("part entry", entry)?;
+        let (twin, checksum) = match format_of("part entry", entry)? {
+            (FIRST, entry) => (parse::<FirstEntryTwin>("part entry", entry)?, None),
+            (SECOND, entry) => {
+                let twin: EntryTwin<'_> = parse("part entry", entry)?;
+                (twin.first, twin.checksum)
+            }
+            _ => return Err(RecordError::UnknownVersion("part entry")),
+        };
         let info = PartInfo {
             number,
             bytes: twin.bytes,
             md5: Md5(twin.md5),
             modified: Timestamp::from_micros(twin.modified_micros),
-            checksum: None,
+            checksum: checksum.map(|checksum| checksum.checksum()).transpose()?,
         };
         Ok(Self { info, blobs: twin.blobs.iter().map(BlobRef::from).collect() })
     }

@@ -4,19 +4,22 @@
 //! keys have no zero byte, so the order is by key and then by id.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use martlet_model::{ObjectKey, ObjectMetadata, Timestamp, UploadId};
+use martlet_model::{NewUpload, ObjectKey, Timestamp, UploadId};
 use martlet_protocol::{RowValue, TableId, Weight};
 use serde::{Deserialize, Serialize};
 
 use super::account::table;
+use super::annotations::AnnotationsTwin;
+use super::checksum::PlanTwin;
 use super::container::{SealState, SealTwin};
-use super::metadata::MetadataTwin;
-use super::{Live, RecordError, decode, encode};
+use super::metadata::{FirstMetadataTwin, MetadataTwin};
+use super::{FIRST, Live, RecordError, SECOND, decode, encode, encode_as, format_of, parse};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UploadRow {
     pub(crate) initiated: Timestamp,
-    pub(crate) metadata: ObjectMetadata,
+    /// What the object will be.
+    pub(crate) new: NewUpload,
     pub(crate) parts: TableId,
     /// Sealed: the upload is being completed.
     pub(crate) seal: SealState,
@@ -34,28 +37,59 @@ struct RecordTwin<'a> {
     metadata: MetadataTwin<'a>,
     parts: [u8; 16],
     seal: SealTwin,
+    #[serde(borrow)]
+    annotations: AnnotationsTwin<'a>,
+    checksum: Option<PlanTwin>,
+}
+
+/// The record in the first format.
+#[derive(Deserialize)]
+struct FirstRecordTwin<'a> {
+    content_type: Option<&'a str>,
+    #[serde(borrow)]
+    metadata: FirstMetadataTwin<'a>,
+    parts: [u8; 16],
+    seal: SealTwin,
 }
 
 impl UploadRow {
     pub(crate) fn to_value(&self) -> RowValue {
         let entry = encode(&EntryTwin { initiated_micros: self.initiated.as_micros() });
-        let record = encode(&RecordTwin {
-            content_type: self.metadata.content_type.as_deref(),
-            metadata: MetadataTwin::of(&self.metadata),
-            parts: *self.parts.as_bytes(),
-            seal: SealTwin::from(&self.seal),
-        });
+        let NewUpload { metadata, annotations, checksum } = &self.new;
+        let record = encode_as(
+            SECOND,
+            &RecordTwin {
+                content_type: metadata.content_type.as_deref(),
+                metadata: MetadataTwin::of(metadata),
+                parts: *self.parts.as_bytes(),
+                seal: SealTwin::from(&self.seal),
+                annotations: AnnotationsTwin::of(annotations),
+                checksum: checksum.map(PlanTwin::from),
+            },
+        );
         RowValue::Live { entry, record, weight: Weight { objects: 1, bytes: 0 }, blobs: Vec::new() }
     }
 
     pub(crate) fn read(live: Live<'_>) -> Result<Self, RecordError> {
-        let twin: RecordTwin<'_> = decode("upload", live.record)?;
-        Ok(Self {
-            initiated: listed(live.entry)?,
-            metadata: twin.metadata.metadata(twin.content_type)?,
-            parts: table(twin.parts)?,
-            seal: twin.seal.into(),
-        })
+        let initiated = listed(live.entry)?;
+        match format_of("upload", live.record)? {
+            (FIRST, record) => {
+                let twin: FirstRecordTwin<'_> = parse("upload", record)?;
+                let metadata = twin.metadata.metadata(twin.content_type)?;
+                let new = NewUpload { metadata, ..NewUpload::default() };
+                Ok(Self { initiated, new, parts: table(twin.parts)?, seal: twin.seal.into() })
+            }
+            (SECOND, record) => {
+                let twin: RecordTwin<'_> = parse("upload", record)?;
+                let new = NewUpload {
+                    metadata: twin.metadata.metadata(twin.content_type)?,
+                    annotations: twin.annotations.annotations(),
+                    checksum: twin.checksum.map(Into::into),
+                };
+                Ok(Self { initiated, new, parts: table(twin.parts)?, seal: twin.seal.into() })
+            }
+            _ => Err(RecordError::UnknownVersion("upload")),
+        }
     }
 }
 

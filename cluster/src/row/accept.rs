@@ -10,6 +10,7 @@ use martlet_register::Ballot;
 use crate::blob::copy::copy;
 use crate::cluster::Shared;
 use crate::device::Device;
+use crate::record::version::head_of;
 
 /// One accept as it goes to all replicas of a row.
 pub(super) struct Proposal {
@@ -57,7 +58,7 @@ impl Proposal {
         to: usize,
         missing: &[BlobId],
     ) -> Result<(), ReplicaError> {
-        let owner = BlobOwner::Row(self.row.clone());
+        let owner = BlobOwner::Row(head_of(&self.row));
         for blob in self.state.value.blobs().iter().filter(|blob| missing.contains(&blob.id)) {
             let holders = (0..devices.len()).filter(|&index| index != to).map(|index| &devices[index]);
             copy(shared, blob, &owner, holders, &devices[to]).await?;

@@ -1,28 +1,46 @@
 //! A change of one row, from the first prepare to the answer.
 
-use std::collections::HashSet;
+use std::future::{Future, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use martlet_model::{Error, Result};
-use martlet_protocol::{BlobRef, CarriedBody, Prepare, Promise, ReplicaError, RowState, RowValue};
-use martlet_register::{Asked, Ballot, Decision, Outcome, Proposer, ReplicaSet, Reply, Step};
+use martlet_protocol::{CarriedBody, RowState, RowValue};
+use martlet_register::{Ballot, Decision, Outcome, Proposer, Step};
 use martlet_ring::DeviceId;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::timeout_at;
 
-use super::accept::Proposal;
-use super::turn::Turn;
-use super::{Access, Guard, Replicas, Verdict};
+use super::ledger::Ledger;
+use super::rounds::Rounds;
+use super::{Access, Verdict};
 use crate::cluster::Shared;
-use crate::device::{Answered, Device};
-use crate::random::bytes;
 
-/// The first wait after a round that others disturbed; it doubles with every round, and a random part of it is taken.
-const BACKOFF_MIN: Duration = Duration::from_millis(2);
-const BACKOFF_DOUBLINGS_MAX: u32 = 7;
+/// Decides on a change. It may be asked several times, on different predecessors, and may look at other rows meanwhile.
+pub(crate) trait Decide: Send {
+    type Answer: Send;
+
+    fn decide<'a>(&'a mut self, seen: Seen<'a>) -> impl Future<Output = Verdict<Self::Answer>> + Send;
+}
+
+/// What a change finds, once a majority has promised to take nothing below its ballot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) ballot: Ballot,
+    pub(crate) predecessor: Option<&'a RowState>,
+    /// The latest ballot under which a replica that answered has accepted the predecessor.
+    pub(crate) accepted: Ballot,
+    /// Whether the predecessor is known to be chosen. Otherwise it only will be if this change is.
+    pub(crate) is_chosen: bool,
+}
+
+/// What became of a value that was to be written under one ballot alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    Done,
+    /// Something may stand against it that has a ballot up to this one.
+    Late {
+        above: Ballot,
+    },
+}
 
 /// Changes a row as `decide` says. `decide` may be asked several times, on different predecessors.
 ///
@@ -34,7 +52,7 @@ pub(crate) async fn change<T: Send>(
     body: Option<CarriedBody>,
     decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
 ) -> Result<T> {
-    drive(Rounds::new(shared, access, body), access, decide).await
+    drive(Rounds::new(shared, access, body), &mut AtOnce(decide)).await
 }
 
 /// The same, and `holder` is among the first who are asked: what it has accepted is seen if it answers.
@@ -45,19 +63,73 @@ pub(crate) async fn change_asking<T: Send>(
     decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
 ) -> Result<T> {
     let mut rounds = Rounds::new(shared, access, None);
-    let Replicas { devices, order } = &mut rounds.replicas;
-    order.sort_by_key(|&index| devices[index].id != holder);
-    drive(rounds, access, decide).await
+    rounds.ask_first(holder);
+    drive(rounds, &mut AtOnce(decide)).await
 }
 
-async fn drive<T: Send>(
-    mut rounds: Rounds<'_>,
+/// The same, deciding with a look at other rows.
+pub(crate) async fn change_by<D: Decide>(
+    shared: &Arc<Shared>,
     access: &Access,
-    mut decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
-) -> Result<T> {
+    body: Option<CarriedBody>,
+    decider: &mut D,
+) -> Result<D::Answer> {
+    drive(Rounds::new(shared, access, body), decider).await
+}
+
+/// The row's latest state, known to be chosen.
+pub(crate) async fn resolve(shared: &Arc<Shared>, access: &Access) -> Result<Option<RowState>> {
+    change(shared, access, None, |predecessor| Verdict::Leave(Ok(predecessor.cloned()))).await
+}
+
+/// Writes a value under this ballot or not at all: once something with a higher ballot has been promised or accepted
+/// by a majority, a latecomer can't undo it. Nothing becomes garbage by it.
+///
+/// The ballot must be the caller's own, and never used on this row before.
+pub(crate) async fn write_under(
+    shared: &Arc<Shared>,
+    access: &Access,
+    ballot: Ballot,
+    value: &RowValue,
+) -> Result<Placed> {
+    let mut rounds = Rounds::new(shared, access, None);
+    let (mut proposer, mut step) = Proposer::start(shared.quorum(), ballot);
+    loop {
+        step = match step {
+            Step::Wait => rounds.wait(&mut proposer).await,
+            Step::Prepare { ballot } => {
+                rounds.prepare(ballot);
+                Step::Wait
+            }
+            Step::Decide { predecessor } => proposer.decide(match predecessor {
+                Some(present) if present.value == *value => Decision::Keep,
+                _ => Decision::Change(value.clone()),
+            }),
+            Step::Accept { ballot, state } => {
+                rounds.accept(ballot, state, Vec::new());
+                Step::Wait
+            }
+            Step::Retry { above } => {
+                rounds.heed_seal().await?;
+                return Ok(Placed::Late { above });
+            }
+            Step::Done(outcome) => {
+                rounds.leave_the_slow_behind();
+                return match outcome {
+                    Outcome::Chosen(_) | Outcome::Kept(_) => Ok(Placed::Done),
+                    Outcome::Unavailable | Outcome::Unknown => {
+                        Err(Error::Unavailable("too few replicas of a row answered"))
+                    }
+                };
+            }
+        }
+    }
+}
+
+async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::Answer> {
     let shared = rounds.shared;
     rounds.take_turn().await?;
-    let mut ledger = Ledger { candidates: Vec::new(), left: None };
+    let mut ledger = Ledger::default();
     let (mut proposer, mut step) = Proposer::start(shared.quorum(), shared.next_ballot(Ballot::ZERO));
     loop {
         step = match step {
@@ -67,9 +139,11 @@ async fn drive<T: Send>(
                 Step::Wait
             }
             Step::Decide { predecessor } => {
-                let verdict = decide(predecessor.as_ref());
-                let decision = ledger.note(proposer.ballot(), access, predecessor.as_ref(), verdict);
-                proposer.decide(decision)
+                let seen = rounds.seen(proposer.ballot(), predecessor.as_ref());
+                let deciding = timeout_at(rounds.deadline, decider.decide(seen)).await;
+                let verdict =
+                    deciding.unwrap_or(Verdict::Leave(Err(Error::Unavailable("a change took too long"))));
+                proposer.decide(ledger.note(proposer.ballot(), rounds.access, predecessor.as_ref(), verdict))
             }
             Step::Accept { ballot, state } => {
                 let garbage = ledger.garbage_of(state.change);
@@ -86,6 +160,13 @@ async fn drive<T: Send>(
                 proposer = again;
                 first
             }
+            Step::Done(Outcome::Kept(_)) if ledger.again.is_some() && rounds.has_time() => {
+                let above = ledger.again.take().unwrap_or_default().max(proposer.ballot());
+                rounds.before_retry().await?;
+                let (again, first) = Proposer::start(shared.quorum(), shared.next_ballot(above));
+                proposer = again;
+                first
+            }
             Step::Done(outcome) => {
                 rounds.leave_the_slow_behind();
                 return ledger.conclude(outcome);
@@ -94,373 +175,13 @@ async fn drive<T: Send>(
     }
 }
 
-/// The row's latest state, known to be chosen.
-pub(crate) async fn resolve(shared: &Arc<Shared>, access: &Access) -> Result<Option<RowState>> {
-    change(shared, access, None, |predecessor| Verdict::Leave(Ok(predecessor.cloned()))).await
-}
+/// A decision that needs nothing but the predecessor.
+struct AtOnce<F>(F);
 
-/// What was decided, and on what.
-struct Ledger<T> {
-    candidates: Vec<Candidate<T>>,
-    left: Option<Result<T>>,
-}
+impl<T: Send, F: FnMut(Option<&RowState>) -> Verdict<T> + Send> Decide for AtOnce<F> {
+    type Answer = T;
 
-struct Candidate<T> {
-    change: Ballot,
-    garbage: Vec<BlobRef>,
-    answer: T,
-}
-
-impl<T> Ledger<T> {
-    fn note(
-        &mut self,
-        change: Ballot,
-        access: &Access,
-        predecessor: Option<&RowState>,
-        verdict: Verdict<T>,
-    ) -> Decision<RowValue> {
-        match verdict {
-            Verdict::Write { value, answer } => {
-                let garbage = released(access, predecessor, &value);
-                self.candidates.push(Candidate { change, garbage, answer });
-                Decision::Change(value)
-            }
-            Verdict::Leave(answer) => {
-                self.left = Some(answer);
-                Decision::Keep
-            }
-        }
-    }
-
-    fn garbage_of(&self, change: Ballot) -> Vec<BlobRef> {
-        let own = self.candidates.iter().find(|candidate| candidate.change == change);
-        own.map(|candidate| candidate.garbage.clone()).unwrap_or_default()
-    }
-
-    fn conclude(mut self, outcome: Outcome<RowValue>) -> Result<T> {
-        match outcome {
-            Outcome::Chosen(state) => {
-                let own = self.candidates.iter().position(|candidate| candidate.change == state.change);
-                let own = own.map(|index| self.candidates.swap_remove(index).answer);
-                own.ok_or(Error::OutcomeUnknown)
-            }
-            Outcome::Kept(_) => self.left.unwrap_or(Err(Error::OutcomeUnknown)),
-            Outcome::Unavailable => Err(Error::Unavailable("too few replicas of a row answered")),
-            Outcome::Unknown => Err(Error::OutcomeUnknown),
-        }
-    }
-}
-
-/// The blobs that `value` no longer refers to, without those that another row does.
-fn released(access: &Access, predecessor: Option<&RowState>, value: &RowValue) -> Vec<BlobRef> {
-    let before = predecessor.map_or(&[][..], |state| state.value.blobs());
-    if before.is_empty() {
-        return Vec::new();
-    }
-    let kept: HashSet<_> = value.blobs().iter().map(|blob| blob.id).collect();
-    let is_spared = |id| access.spared.as_ref().is_some_and(|spared| spared.contains(id));
-    before.iter().filter(|blob| !kept.contains(&blob.id) && !is_spared(&blob.id)).copied().collect()
-}
-
-/// The messages of a change.
-struct Rounds<'a> {
-    shared: &'a Arc<Shared>,
-    access: &'a Access,
-    body: Option<CarriedBody>,
-    /// Held while this change is the only one of this proxy on its row.
-    turn: Option<Turn>,
-    replicas: Replicas,
-    calls: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// Who hasn't been asked to promise in this round.
-    unasked: ReplicaSet,
-    /// Who has answered to that.
-    answered: ReplicaSet,
-    accepts_pending: usize,
-    trouble: Trouble,
-    /// How many rounds ended because replicas were silent.
-    timeouts: u32,
-    round: u32,
-    round_started: Instant,
-    deadline: Instant,
-}
-
-/// Answers that a further round would only repeat.
-#[derive(Default)]
-struct Trouble {
-    sealed: ReplicaSet,
-    full: ReplicaSet,
-    /// An accept was answered, or failed, so that it may have been stored.
-    maybe_stored: ReplicaSet,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once, and boxing would cost every change an allocation"
-)]
-enum Answer {
-    Promise { from: usize, ballot: Ballot, outcome: Answered<Promise> },
-    Accept { from: usize, ballot: Ballot, outcome: Answered<()> },
-}
-
-impl<'a> Rounds<'a> {
-    fn new(shared: &'a Arc<Shared>, access: &'a Access, body: Option<CarriedBody>) -> Self {
-        let now = Instant::now();
-        Self {
-            shared,
-            access,
-            body,
-            turn: None,
-            replicas: Replicas::of(shared, &access.row),
-            calls: FuturesUnordered::new(),
-            unasked: ReplicaSet::EMPTY,
-            answered: ReplicaSet::EMPTY,
-            accepts_pending: 0,
-            trouble: Trouble::default(),
-            timeouts: 0,
-            round: 0,
-            round_started: now,
-            deadline: now + shared.options.change_deadline,
-        }
-    }
-
-    /// Changes of one proxy on one row would only disturb each other.
-    async fn take_turn(&mut self) -> Result<()> {
-        let waiting = self.shared.turns.take(&self.access.row.row);
-        match timeout_at(self.deadline, waiting).await {
-            Ok(turn) => {
-                self.turn = Some(turn);
-                Ok(())
-            }
-            Err(_) => Err(Error::Unavailable("too many changes of one row at once")),
-        }
-    }
-
-    /// Asks a majority; the others only if one of these is slow or fails. That saves a third of the work.
-    fn prepare(&mut self, ballot: Ballot) {
-        self.round += 1;
-        self.round_started = Instant::now();
-        self.unasked = self.shared.quorum().replicas();
-        self.answered = ReplicaSet::EMPTY;
-        for _ in 0..self.shared.majority() {
-            self.ask_another(ballot);
-        }
-    }
-
-    fn ask_another(&mut self, ballot: Ballot) -> bool {
-        let next = self.replicas.order.iter().copied().find(|&index| self.unasked.contains(index));
-        let Some(index) = next else { return false };
-        self.unasked = self.unasked.without(ReplicaSet::EMPTY.with(index));
-        let replica = self.replicas.devices[index].replica.clone();
-        let request = Prepare { row: self.access.row.clone(), ballot };
-        self.calls.push(Box::pin(async move {
-            let outcome = replica.prepare(request).await;
-            Answer::Promise { from: index, ballot, outcome }
-        }));
-        true
-    }
-
-    fn accept(&mut self, ballot: Ballot, state: RowState, garbage: Vec<BlobRef>) {
-        self.round_started = Instant::now();
-        self.unasked = ReplicaSet::EMPTY;
-        self.trouble = Trouble { maybe_stored: self.trouble.maybe_stored, ..Trouble::default() };
-        let is_own = |body: &&CarriedBody| state.value.blobs().iter().any(|blob| blob.id == body.blob.id);
-        let proposal = Arc::new(Proposal {
-            row: self.access.row.clone(),
-            ballot,
-            body: self.body.as_ref().filter(is_own).cloned(),
-            state,
-            garbage,
-            seal: self.access.seal,
-        });
-        for &index in &self.replicas.order {
-            let call = proposal.clone().send(self.shared.clone(), self.replicas.devices.clone(), index);
-            self.accepts_pending += 1;
-            self.calls.push(Box::pin(async move {
-                let outcome = call.await;
-                Answer::Accept { from: index, ballot, outcome }
-            }));
-        }
-    }
-
-    /// Awaits the next answer that makes a difference.
-    async fn wait(&mut self, proposer: &mut Proposer<RowValue>) -> Step<RowValue> {
-        let options = &self.shared.options;
-        loop {
-            let hedge_at = self.round_started + options.hedge_delay;
-            let until = (self.round_started + options.answer_deadline).min(self.deadline);
-            tokio::select! {
-                biased;
-                Some(answer) = self.calls.next() => {
-                    let step = self.take(proposer, answer);
-                    if !matches!(step, Step::Wait) {
-                        return step;
-                    }
-                }
-                () = sleep_until(hedge_at), if !self.unasked.is_empty() => {
-                    self.note_lateness();
-                    while self.ask_another(proposer.ballot()) {}
-                }
-                () = sleep_until(until) => {
-                    self.timeouts += 1;
-                    return if self.deadline <= until {
-                        Step::Done(proposer.give_up())
-                    } else {
-                        proposer.on_timeout()
-                    };
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, proposer: &mut Proposer<RowValue>, answer: Answer) -> Step<RowValue> {
-        match answer {
-            Answer::Promise { from, ballot, outcome } => {
-                self.replicas.devices[from].note(&outcome);
-                let reply = match outcome {
-                    Ok(Promise { accepted, forgotten }) => Reply::Promised { accepted, forgotten },
-                    Err(ReplicaError::Refused { seen }) => Reply::Refused { seen },
-                    Err(_) => Reply::Failed,
-                };
-                if ballot == proposer.ballot() {
-                    self.answered = self.answered.with(from);
-                }
-                let is_helpful = matches!(reply, Reply::Promised { .. });
-                let step = proposer.on_reply(from, Asked::Prepare(ballot), reply);
-                if !is_helpful && matches!(step, Step::Wait) && ballot == proposer.ballot() {
-                    self.ask_another(ballot);
-                }
-                step
-            }
-            Answer::Accept { from, ballot, outcome } => {
-                self.accepts_pending -= 1;
-                self.replicas.devices[from].note(&outcome);
-                learn(self.shared, &outcome);
-                if ballot == proposer.ballot() {
-                    self.trouble.note(from, &outcome);
-                }
-                let reply = match outcome {
-                    Ok(()) => Reply::Accepted,
-                    Err(ReplicaError::Refused { seen }) => Reply::Refused { seen },
-                    Err(_) => Reply::Failed,
-                };
-                proposer.on_reply(from, Asked::Accept(ballot), reply)
-            }
-        }
-    }
-
-    fn note_lateness(&self) {
-        let silent = self.shared.quorum().replicas().without(self.unasked.and(self.answered));
-        silent.iter().for_each(|index| self.replicas.devices[index].note_lateness());
-    }
-
-    /// A request that got lost is worth another one, once.
-    fn may_ask_again(&mut self) -> bool {
-        self.timeouts == 1 && self.round == 1 && Instant::now() < self.deadline
-    }
-
-    /// Another round is needed: waits a little, unless it would only repeat what made it necessary.
-    async fn before_retry(&mut self) -> Result<()> {
-        let quorum = self.shared.quorum();
-        if !self.trouble.sealed.is_empty() {
-            // To find out, this very row may have to be settled.
-            self.turn = None;
-            self.access.guard.look_again(self.shared).await?;
-        }
-        if !quorum.survives(self.trouble.full) {
-            self.hear_the_rest().await;
-            let is_certain = self.accepts_pending == 0 && self.trouble.maybe_stored.is_empty();
-            return Err(if is_certain { Error::OutOfSpace } else { Error::OutcomeUnknown });
-        }
-        let doublings = (self.round - 1).min(BACKOFF_DOUBLINGS_MAX);
-        let most = u64::try_from((BACKOFF_MIN * (1 << doublings)).as_micros()).unwrap_or(u64::MAX);
-        let random = u64::from_le_bytes(bytes(&*self.shared.random));
-        sleep(Duration::from_micros(random % most)).await;
-        Ok(())
-    }
-
-    /// Gives the accepts that are still under way a moment to be answered.
-    async fn hear_the_rest(&mut self) {
-        let until = Instant::now() + self.shared.options.hedge_delay;
-        while self.accepts_pending > 0 {
-            tokio::select! {
-                answer = self.calls.next() => {
-                    let Some(answer) = answer else { return };
-                    if let Answer::Accept { from, outcome, .. } = answer {
-                        self.accepts_pending -= 1;
-                        self.trouble.note(from, &outcome);
-                    }
-                }
-                () = sleep_until(until) => return,
-            }
-        }
-    }
-
-    /// The answer is known. Replicas that have not accepted yet go on to do so, that they don't fall behind;
-    /// and where one still has a seal that was lifted elsewhere, that is looked into.
-    fn leave_the_slow_behind(&mut self) {
-        // Nearly always somebody has answered meanwhile, or only now gets to see the request.
-        while let Some(Some(answer)) = self.calls.next().now_or_never() {
-            if let Answer::Accept { from, outcome, .. } = answer {
-                self.accepts_pending -= 1;
-                self.replicas.devices[from].note(&outcome);
-                learn(self.shared, &outcome);
-                self.trouble.note(from, &outcome);
-            }
-        }
-        let was_sealed = !self.trouble.sealed.is_empty();
-        if self.accepts_pending == 0 && !was_sealed {
-            return;
-        }
-        let Ok(permit) = self.shared.laggards.clone().try_acquire_owned() else { return };
-        let calls = std::mem::take(&mut self.calls);
-        let (shared, devices) = (self.shared.clone(), self.replicas.devices.clone());
-        let guard = self.access.guard.clone();
-        self.shared.background.spawn(async move {
-            let is_sealed = follow(&shared, calls, &devices).await || was_sealed;
-            if is_sealed && !matches!(guard, Guard::None) {
-                drop(guard.look_again(&shared).await);
-            }
-            drop(permit);
-        });
-    }
-}
-
-/// Hears the answers that nobody waits for, and says whether a replica's table was sealed.
-async fn follow(
-    shared: &Shared,
-    mut calls: FuturesUnordered<BoxFuture<'static, Answer>>,
-    devices: &[Arc<Device>],
-) -> bool {
-    let mut is_sealed = false;
-    let answers = async {
-        while let Some(answer) = calls.next().await {
-            if let Answer::Accept { from, outcome, .. } = answer {
-                devices[from].note(&outcome);
-                learn(shared, &outcome);
-                is_sealed |= outcome == Err(ReplicaError::Sealed);
-            }
-        }
-    };
-    // Who is slower than this is brought up to date by repair.
-    drop(timeout(shared.options.copy_deadline, answers).await);
-    is_sealed
-}
-
-/// Later ballots are above what one replica refused with, even if a majority had no objections:
-/// else a replica whose floor is ahead of this proxy's clock would miss one write after the other.
-fn learn(shared: &Shared, outcome: &Answered<()>) {
-    if let Err(ReplicaError::Refused { seen }) = outcome {
-        shared.next_ballot(*seen);
-    }
-}
-
-impl Trouble {
-    fn note(&mut self, from: usize, outcome: &Answered<()>) {
-        match outcome {
-            Err(ReplicaError::Sealed) => self.sealed = self.sealed.with(from),
-            Err(ReplicaError::Full) => self.full = self.full.with(from),
-            Err(ReplicaError::Refused { .. } | ReplicaError::MissingBlobs(_)) => {}
-            Ok(()) | Err(_) => self.maybe_stored = self.maybe_stored.with(from),
-        }
+    fn decide<'a>(&'a mut self, seen: Seen<'a>) -> impl Future<Output = Verdict<T>> + Send {
+        ready((self.0)(seen.predecessor))
     }
 }

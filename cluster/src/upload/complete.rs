@@ -3,56 +3,46 @@
 use std::sync::Arc;
 
 use martlet_model::limits::OBJECT_BYTES_MAX;
-use martlet_model::upload::choose;
 use martlet_model::{
-    ChosenPart, Conditions, Content, Error, Noun, ObjectId, ObjectInfo, Result, UploadError, UploadId,
+    Completion, Error, Noun, ObjectId, ObjectInfo, PartInfo, Result, UploadError, UploadId, upload,
 };
-use martlet_protocol::{BlobRef, RowState, SealToken};
+use martlet_protocol::{BlobRef, SealToken};
 use tokio::time::Instant;
 
-use super::{Place, end, is_made_by, made, part, parts_devices};
+use super::{Place, end, made, part, parts_devices};
 use crate::cluster::Shared;
 use crate::container::seal;
-use crate::objects::check_write;
-use crate::record::live;
-use crate::record::object::{ListedObject, ObjectRow, Origin};
+use crate::objects::expiry;
+use crate::objects::place::Placing;
+use crate::record::object::{Layout, Origin};
 use crate::record::upload::UploadRow;
-use crate::row::Verdict;
-use crate::row::change::change;
 
 /// Completes an upload. Said again, it answers the same while the object still is the one that it made.
 pub(crate) async fn complete(
     shared: &Arc<Shared>,
     id: &ObjectId,
     upload: UploadId,
-    chosen: &[ChosenPart],
-    conditions: &Conditions,
+    completion: Completion,
 ) -> Result<ObjectInfo> {
     let place = Place::find(shared, id, upload).await?;
     let (row, token) = match end::mark(shared, &place).await {
         Err(Error::NotFound(Noun::Upload)) => {
-            let made = made(shared, &place).await?;
-            return made.map(|row| row.info).ok_or(Error::NotFound(Noun::Upload));
+            return made(shared, &place).await?.ok_or(Error::NotFound(Noun::Upload));
         }
         marked => marked?,
     };
-    match join(shared, &place, &row, token, (chosen, conditions)).await {
-        Ok(info) => {
-            // The object is there: what is left of the upload can also be cleared away by whoever comes next.
-            if let Err(error) = end::end(shared, &place, &row, token).await {
-                tracing::warn!(%upload, %error, "an upload is completed, but not ended yet");
-            }
-            Ok(info)
-        }
+    let joined = join(shared, &place, &row, token, completion).await;
+    let ended = match &joined {
+        Ok(_) => end::end(shared, &place, &row, token).await,
         // The object may have been made: only a later look can tell.
-        Err(Error::OutcomeUnknown) => Err(Error::OutcomeUnknown),
-        Err(error) => {
-            if let Err(error) = end::reopen(shared, &place, row.parts, token).await {
-                tracing::warn!(%upload, %error, "an upload that wasn't completed is not open again yet");
-            }
-            Err(error)
-        }
+        Err(Error::OutcomeUnknown) => Ok(()),
+        Err(_) => end::reopen(shared, &place, row.parts, token).await,
+    };
+    // What was left half done is finished or undone by whoever comes next.
+    if let Err(error) = ended {
+        tracing::warn!(%upload, %error, is_completed = joined.is_ok(), "an upload is neither ended nor open yet");
     }
+    joined
 }
 
 async fn join(
@@ -60,48 +50,37 @@ async fn join(
     place: &Place,
     row: &UploadRow,
     token: SealToken,
-    (chosen, conditions): (&[ChosenPart], &Conditions),
+    completion: Completion,
 ) -> Result<ObjectInfo> {
     let deadline = Instant::now() + shared.options.completion_deadline;
-    if chosen.is_empty() {
+    if completion.parts.is_empty() {
         return Err(UploadError::NoParts.into());
     }
     let devices = parts_devices(shared, row.parts);
     seal::seal_one(shared, &devices, row.parts, token, row.seal.lifted()).await?;
-    let stored = part::all(shared, row.parts, token, chosen.len()).await?;
-    let parts = choose(chosen, |number| stored.get(&number).map(|part| part.info.clone()))?;
-    let content = Content::joined(&parts.iter().map(|part| (part.bytes, part.md5)).collect::<Vec<_>>());
-    if content.bytes > OBJECT_BYTES_MAX {
+    let stored = part::all(shared, row.parts, token, completion.parts.len()).await?;
+    let info_of = |number| stored.get(&number).map(|part| part.info.clone());
+    let joined = upload::join(&completion, row.new.checksum, info_of)?;
+    if joined.content.bytes > OBJECT_BYTES_MAX {
         return Err(Error::TooLarge);
     }
-    let origin = Origin {
-        upload: place.upload,
-        parts: parts.iter().map(|part| (part.number.get(), part.bytes)).collect(),
-    };
-    let blobs_of = |part: &martlet_model::PartInfo| stored.get(&part.number).map(|row| &row.blobs[..]);
-    let blobs: Vec<BlobRef> = parts.iter().filter_map(blobs_of).flatten().copied().collect();
+    let layout = Layout::of_parts(&joined.parts);
+    let blobs_of = |part: &PartInfo| stored.get(&part.number).map(|row| &row.blobs[..]);
+    let blobs: Vec<BlobRef> = joined.parts.iter().filter_map(blobs_of).flatten().copied().collect();
+    let keeper = place.keeper(shared);
+    expiry::note(&keeper, row.new.metadata.delete_at).await?;
     // Later than this, somebody else may have opened the upload again.
     if deadline < Instant::now() {
         return Err(Error::Unavailable("joining the parts took too long"));
     }
-    let decide = |predecessor: Option<&RowState>| {
-        let present = match live(predecessor).map(ObjectRow::read).transpose() {
-            Ok(present) => present,
-            Err(error) => return Verdict::Leave(Err(error.into())),
-        };
-        if let Some(present) = present.as_ref().filter(|row| is_made_by(row.origin.as_ref(), place.upload)) {
-            return Verdict::Leave(Ok(present.info.clone()));
-        }
-        let previous = present.as_ref().map(|present| present.info.modified);
-        if let Err(error) = check_write(present.map(|row| ListedObject::from(row.info)), conditions) {
-            return Verdict::Leave(Err(error));
-        }
-        let modified = shared.now().not_before(previous);
-        let info = ObjectInfo::new(content, row.metadata.clone(), modified);
-        let value = ObjectRow { info: info.clone(), origin: Some(origin.clone()), blobs: blobs.clone() };
-        Verdict::Write { value: value.into_value(), answer: info }
+    let info = ObjectInfo {
+        annotations: row.new.annotations.clone(),
+        checksum: joined.checksum,
+        ..ObjectInfo::new(joined.content, row.new.metadata.clone(), shared.now())
     };
-    change(shared, &place.object(shared), None, decide).await
+    let origin = Some(Origin { upload: place.upload, layout });
+    let conditions = completion.conditions;
+    Placing { keeper, info, origin, blobs, conditions, staged: None }.run(None).await
 }
 
 #[cfg(test)]
@@ -113,9 +92,12 @@ mod tests {
     use martlet_protocol::{BlobId, Checksum};
     use martlet_testkit::conformance::steps::{chosen as name, completion, create, object, unconditional};
 
+    use martlet_protocol::RowState;
+
     use super::*;
     use crate::record::part::{PartRow, row_key};
-    use crate::row::Access;
+    use crate::row::change::change;
+    use crate::row::{Access, Verdict};
     use crate::testing::cluster;
     use crate::upload::find_open;
 
@@ -184,7 +166,8 @@ mod tests {
         let row = find_open(shared, &place).await.unwrap();
         let part = name(&stored_part(shared, &row, PartNumber::new(1).unwrap()).await);
         let (row, token) = end::mark(shared, &place).await.unwrap();
-        let info = join(shared, &place, &row, token, (&[part], &unconditional())).await.unwrap();
+        let completed = completion(&[part], &unconditional());
+        let info = join(shared, &place, &row, token, completed).await.unwrap();
         let ended = store.abort_upload(&key, upload).await;
         assert!(matches!(ended, Err(Error::NotFound(Noun::Upload))), "{ended:?}");
         assert_eq!(store.head(&key, None, &unconditional()).await.unwrap(), info);

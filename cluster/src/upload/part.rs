@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use martlet_model::{NewPart, ObjectId, PartInfo, PartNumber, Result, UploadId};
+use martlet_model::{NewPart, ObjectId, PartInfo, PartNumber, Result, StoredChecksum, UploadId};
 use martlet_protocol::{BlobOwner, RowState, SealToken, TableId};
 
 use super::{PartsOf, Place, find_open};
@@ -36,15 +36,17 @@ pub(crate) async fn put(
     };
     let incoming = Incoming { body: part.body, bytes: part.bytes, md5: part.md5 };
     let received = receive(shared, incoming, Home::Apart(owner)).await?;
+    // The body has ended: now its checksum is known.
+    let (number, checksum) = (part.number, part.checksum.get());
     let worker = shared.clone();
-    let committing = async move { commit(&worker, &access, part.number, received).await };
+    let committing = async move { commit(&worker, &access, (number, checksum), received).await };
     shared.background.carry_through(committing).await
 }
 
 async fn commit(
     shared: &Arc<Shared>,
     access: &Access,
-    number: PartNumber,
+    (number, checksum): (PartNumber, Option<StoredChecksum>),
     mut received: Received,
 ) -> Result<PartInfo> {
     let blobs = received.blobs();
@@ -58,8 +60,8 @@ async fn commit(
         if let Data::Staged(staged) = &mut received.data {
             staged.commit();
         }
-        let info =
-            PartInfo { number, bytes, md5, modified: shared.now().not_before(previous), checksum: None };
+        let modified = shared.now().not_before(previous);
+        let info = PartInfo { number, bytes, md5, modified, checksum: checksum.clone() };
         let row = PartRow { info: info.clone(), blobs: blobs.clone() };
         Verdict::Write { value: row.to_value(), answer: info }
     };

@@ -1,4 +1,5 @@
-//! Dropped tables: the open uploads of deleted containers, and the parts of uploads that have ended.
+//! Dropped tables: the open uploads of deleted containers, what is left of older versions there,
+//! and the parts of uploads that have ended.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use martlet_model::Result;
-use martlet_protocol::{BlobId, RowKey, RowState, RowValue, SealToken, TableId};
+use martlet_protocol::{BlobId, RowKey, RowState, RowValue, Scope, SealToken, TableId, TableKind};
 
 use super::{Fate, Round};
 use crate::cluster::{ClusterStore, DROPPED, Shared};
@@ -55,6 +56,7 @@ async fn clear(shared: &Arc<Shared>, key: &Bytes, entry: &[u8]) -> Result<Fate> 
                 Some(SealState::Sealed { .. }) => Fate::Kept,
                 None => {
                     clear_uploads(shared, uploads, token, objects).await?;
+                    clear_versions(shared, objects.sibling(TableKind::Versions), token).await?;
                     Fate::Removed
                 }
             }
@@ -95,6 +97,16 @@ async fn clear_uploads(
             upload.seal.lifted().iter().copied().chain(upload.seal.token()).collect();
         clear_parts(shared, upload.parts, (token, &others), &object).await?;
         remove(shared, &access).await?;
+    }
+    Ok(())
+}
+
+/// What changes that died have left beside the objects of a container in which nothing lived any more.
+async fn clear_versions(shared: &Arc<Shared>, versions: TableId, token: SealToken) -> Result<()> {
+    let question = Question { seal: Some(token), scope: Scope::All, ..Question::all(versions, Guard::None) };
+    let mut lister = Lister::new(shared, question);
+    while let Some(found) = lister.next().await? {
+        remove(shared, &Access::sealed(shared, versions, found.name().clone(), token)).await?;
     }
     Ok(())
 }

@@ -1,16 +1,19 @@
 //! Whether anything refers to a blob, and giving its space back if nothing does.
 
+mod versions;
+
 use std::sync::Arc;
 
 use martlet_model::Result;
 use martlet_protocol::{
-    BlobFact, BlobId, BlobOwner, BlobRef, ReadRow, Replica, RowAddress, RowState, RowValue, Want,
+    BlobFact, BlobId, BlobOwner, BlobRef, ReadRow, Replica, RowAddress, RowState, RowValue, TableKind, Want,
 };
 
 use super::Fate;
 use crate::cluster::Shared;
 use crate::device::Answered;
 use crate::fanout::{Patience, ask};
+use crate::record::version::head_of;
 use crate::row::change::change;
 use crate::row::read::read_value;
 use crate::row::{Access, Guard, Verdict};
@@ -26,14 +29,30 @@ pub(super) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwn
 }
 
 /// Whether a row's value refers to a blob, now or ever after. An error says nothing.
+///
+/// The bytes of an object pass from its head to an older version's row and back: all of a key's rows are asked.
 pub(super) async fn refers(shared: &Arc<Shared>, row: &RowAddress, blob: BlobId) -> Result<bool> {
+    match row.row.table.kind() {
+        TableKind::Objects => versions::refer(shared, row, blob).await,
+        TableKind::Versions => versions::refer(shared, &head_of(row), blob).await,
+        TableKind::System | TableKind::Containers | TableKind::Uploads | TableKind::Parts => {
+            Ok(names(settled(shared, row).await?.as_ref(), blob))
+        }
+    }
+}
+
+/// The row's value, and no value that was accepted later can be taken up any more.
+async fn settled(shared: &Arc<Shared>, row: &RowAddress) -> Result<Option<RowState>> {
     let access = Access { row: row.clone(), seal: None, guard: Guard::None, spared: None };
-    let state = if is_agreed(shared, row).await {
-        read_value(shared, &access).await?
+    if is_agreed(shared, row).await {
+        read_value(shared, &access).await
     } else {
-        settle(shared, &access).await?
-    };
-    Ok(state.is_some_and(|state| state.value.blobs().iter().any(|known| known.id == blob)))
+        settle(shared, &access).await
+    }
+}
+
+fn names(state: Option<&RowState>, blob: BlobId) -> bool {
+    state.is_some_and(|state| state.value.blobs().iter().any(|known| known.id == blob))
 }
 
 /// Whether all replicas of a row have accepted the same.

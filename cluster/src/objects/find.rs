@@ -1,0 +1,126 @@
+//! Finding a version.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use martlet_model::{Error, Noun, ObjectId, ObjectInfo, Result, Timestamp, VersionId, Versioning};
+use martlet_register::Ballot;
+
+use super::head::Head;
+use super::keeper::Keeper;
+use crate::cluster::Shared;
+use crate::container::cache::Container;
+use crate::container::find as find_container;
+use crate::record::object::{StoredObject, StoredVersion};
+use crate::record::version::Place;
+use crate::row::read::{Depth, read, read_value};
+
+/// How often a version that is just being moved is looked for.
+const LOOKS_MAX: u32 = 16;
+
+/// An object as it is read.
+pub(super) struct FoundObject {
+    pub(super) object: StoredObject,
+    /// Its bytes, where they came along. Not checked yet.
+    pub(super) body: Option<Bytes>,
+    container: Arc<Container>,
+}
+
+impl Keeper {
+    pub(super) async fn of(shared: &Arc<Shared>, id: &ObjectId) -> Result<Self> {
+        let container = find_container(shared, &id.container).await?;
+        Ok(Self { shared: shared.clone(), container, key: id.key.as_bytes().clone() })
+    }
+}
+
+/// The object, if a reader sees one; `version` of `None` is the current one.
+pub(super) async fn find(
+    shared: &Arc<Shared>,
+    id: &ObjectId,
+    version: Option<VersionId>,
+    depth: Depth,
+) -> Result<FoundObject> {
+    let keeper = Keeper::of(shared, id).await?;
+    let mut seen = None;
+    for _ in 0..LOOKS_MAX {
+        let found = read(shared, &keeper.head(), depth).await?;
+        let head = Head::read(found.state.as_ref())?.ok_or(Error::NotFound(Noun::Object))?;
+        if version.is_none_or(|version| version == head.id()) {
+            return keeper.found(head.version, found.body, version.is_none());
+        }
+        let place = version.and_then(|id| head.history.place(id)).ok_or(Error::NotFound(Noun::Version))?;
+        if let Some((older, body)) = keeper.find_with(place, depth).await? {
+            return keeper.found(older.version, body, false);
+        }
+        // It was removed or became the current version between the two looks, or it never was.
+        let change = found.state.map(|state| state.change);
+        if seen == change {
+            return Err(Error::NotFound(Noun::Version));
+        }
+        seen = change;
+    }
+    Err(Error::Unavailable("an object changes too fast to find a version of it"))
+}
+
+/// Looks for a version's place until it stands still.
+#[derive(Default)]
+pub(super) struct Seeker {
+    looks: u32,
+    seen: Option<Ballot>,
+}
+
+impl Seeker {
+    /// `Some(None)`: it is the current version. `None`: it isn't there, or was looked for in vain under the same head.
+    pub(super) async fn place_of(&mut self, keeper: &Keeper, id: VersionId) -> Result<Option<Option<Place>>> {
+        self.looks += 1;
+        if LOOKS_MAX < self.looks {
+            return Err(Error::Unavailable("an object changes too fast to find a version of it"));
+        }
+        let state = read_value(&keeper.shared, &keeper.head()).await?;
+        let head = Head::read(state.as_ref())?.ok_or(Error::NotFound(Noun::Object))?;
+        let change = state.map(|state| state.change);
+        if self.seen == change {
+            return Ok(None);
+        }
+        self.seen = change;
+        if head.id() == id {
+            return Ok(Some(None));
+        }
+        Ok(head.history.place(id).map(Some))
+    }
+}
+
+/// The object that this version is, if a reader sees one.
+pub(super) fn readable(version: StoredVersion, now: Timestamp, is_current: bool) -> Result<StoredObject> {
+    match version {
+        StoredVersion::Object(object) if object.info.metadata.has_ended(now) => {
+            Err(Error::NotFound(Noun::Object))
+        }
+        StoredVersion::Object(object) => Ok(object),
+        StoredVersion::DeleteMarker { id, modified } => {
+            Err(Error::DeleteMarker { version: id, modified, is_current })
+        }
+    }
+}
+
+impl Keeper {
+    fn found(&self, version: StoredVersion, body: Option<Bytes>, is_current: bool) -> Result<FoundObject> {
+        let object = readable(version, self.shared.now(), is_current)?;
+        Ok(FoundObject { object, body, container: self.container.clone() })
+    }
+}
+
+impl FoundObject {
+    /// The info as a reader sees it.
+    pub(super) fn info(&self) -> ObjectInfo {
+        shown(self.object.info.clone(), &self.container)
+    }
+}
+
+/// What was written before versioning was on is the null version since.
+pub(super) fn shown(mut info: ObjectInfo, container: &Container) -> ObjectInfo {
+    if container.row.info.versioning != Versioning::Off {
+        info.version = info.version.or(Some(VersionId::Null));
+    }
+    info
+}
