@@ -1,6 +1,9 @@
 //! Both dialects over a store in memory, for trying clients: `cargo run -p martlet-proxy --example memory -- 127.0.0.1:8080`.
 //!
 //! Everything is forgotten when it ends, and its users are for everybody to know: it is no server.
+//!
+//! Outside suites bring users of their own. For each `NAME` of `MAIN`, `ALT`, `TENANT` and `IAM`, the environment may have
+//! `S3_NAME_ACCESS`, `S3_NAME_SECRET`, `S3_NAME_USERID`, `S3_NAME_NAME` and `S3_NAME_EMAIL`: a user of an account of its own.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -78,7 +81,24 @@ fn table(users: &str) -> Result<UserTable, Box<dyn std::error::Error>> {
             identity,
         );
     }
+    for name in ["MAIN", "ALT", "TENANT", "IAM"] {
+        if let Some((access_key, secret, user)) = from_environment(name)? {
+            table = table.with_access_key(access_key, Secret::new(secret), user.into());
+        }
+    }
     Ok(table)
+}
+
+/// A user whom an outside suite names; the key, the secret, and who it is.
+fn from_environment(name: &str) -> Result<Option<(String, String, User)>, martlet_model::NameError> {
+    let said = |what: &str| std::env::var(format!("S3_{name}_{what}")).ok();
+    let (Some(access_key), Some(secret)) = (said("ACCESS"), said("SECRET")) else { return Ok(None) };
+    let account = AccountName::parse(format!("AUTH_{}", name.to_lowercase()).as_bytes())?;
+    let mut user = User::new(account, name.to_lowercase(), Role::Owner);
+    user.id = said("USERID").map_or(user.id, CanonicalId::new);
+    user.display_name = said("NAME").unwrap_or(user.display_name);
+    user.email = said("EMAIL");
+    Ok(Some((access_key, secret, user)))
 }
 
 /// The time of day.
