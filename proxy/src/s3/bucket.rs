@@ -4,23 +4,72 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
-use martlet_auth::{Denied, Guarded};
+use martlet_auth::s3_acl::{Acl, AclRequest};
+use martlet_auth::{Action, CanonicalId, Denied, Guarded, ObjectOwnership, Users};
 use martlet_model::{
-    Claim, ContainerEntry, ContainerStore as _, Created, Error, ListEntry, ListQuery, NewContainer, Page,
-    SettingsChange, UserMetadata,
+    Claim, ContainerEntry, ContainerInfo, ContainerStore as _, Error, ListEntry, ListQuery, NewContainer,
+    Page, Setting, SettingsChange, UserMetadata,
 };
 
+use super::acl::{self, Person};
 use super::command::Operation;
+use super::headers::Headers;
 use super::listing::{decode_token, encode_token};
-use super::refusal::Refusal;
+use super::query::Query;
+use super::refusal::{AclRefusal, Refusal};
 use super::xml::{Element, Writer};
 use super::{S3, Scene, answer};
 use crate::body::RequestBody;
 
 /// The largest configuration that comes with a new bucket.
 const CONFIGURATION_BYTES_MAX: u64 = 64 * 1024;
+/// The most buckets of one page.
+const BUCKETS_PAGE_MAX: usize = 10_000;
 /// The region in which making one's own bucket again is no conflict, as in AWS.
 const LENIENT_REGION: &str = "us-east-1";
+
+/// Which of the caller's buckets to list.
+#[derive(Debug)]
+pub(super) struct ListBuckets {
+    prefix: String,
+    /// Only buckets in it.
+    region: Option<String>,
+    token: Option<String>,
+    limit: usize,
+}
+
+/// What a new bucket is to be.
+#[derive(Debug)]
+pub(super) struct NewBucket {
+    acl: Option<AclRequest>,
+    ownership: Option<ObjectOwnership>,
+}
+
+impl ListBuckets {
+    pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
+        Ok(Self {
+            prefix: query.take_text("prefix")?,
+            region: query.take("bucket-region")?,
+            token: query.take("continuation-token")?,
+            limit: match query.take_count("max-buckets", BUCKETS_PAGE_MAX)? {
+                0 => return Err(Refusal::argument("max-buckets", "it is not a number from 1 to 10000")),
+                limit => limit,
+            },
+        })
+    }
+}
+
+impl NewBucket {
+    pub(super) fn take(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
+        const OWNERSHIP: &str = "x-amz-object-ownership";
+        let ownership = match headers.take(OWNERSHIP)?.map(ObjectOwnership::parse) {
+            Some(None) => return Err(Refusal::argument(OWNERSHIP, "there is no such ownership")),
+            Some(ownership) => ownership,
+            None => None,
+        };
+        Ok(Self { acl: headers.take_acl()?, ownership })
+    }
+}
 
 impl S3 {
     /// Operations that are in no bucket.
@@ -29,41 +78,68 @@ impl S3 {
         operation: Operation,
         store: &Guarded,
     ) -> Result<Response, Refusal> {
-        let Operation::ListBuckets { prefix, token, limit } = operation else {
+        let Operation::ListBuckets(ListBuckets { prefix, region, token, limit }) = operation else {
             return Err(Refusal::MethodNotAllowed);
         };
-        let account = store.identity().account().ok_or_else(|| Error::from(Denied))?;
+        let user = store.identity().as_user().ok_or_else(|| Error::from(Denied))?;
+        let elsewhere = region.is_some_and(|region| region != self.region);
         let query = ListQuery {
             prefix: Bytes::from(prefix.clone()),
             marker: token.as_deref().map(decode_token).transpose()?,
-            ..ListQuery::all(limit)
+            ..ListQuery::all(if elsewhere { 0 } else { limit })
         };
-        let page = store.containers(account, &query).await?;
-        Ok(answer::xml(buckets(account.as_str(), &prefix, &page)))
+        let page = store.containers(&user.account, &query).await?;
+        let owner = Person { id: user.id.clone(), name: user.display_name.clone() };
+        let next = page.next.as_ref().filter(|_| !elsewhere);
+        let mut xml = buckets(&owner, &prefix, &page);
+        if let Some(next) = next {
+            xml.text("ContinuationToken", &encode_token(next));
+        }
+        Ok(answer::xml(xml))
     }
 }
 
 impl Scene<'_> {
-    pub(super) async fn create_bucket(&self, body: RequestBody) -> Result<Response, Refusal> {
+    pub(super) async fn create_bucket(&self, new: NewBucket, body: RequestBody) -> Result<Response, Refusal> {
         let bucket = self.container.name.as_str();
         if !is_bucket_name(bucket) {
             return Err(Refusal::BucketName);
         }
         check_configuration(&body.collect(CONFIGURATION_BYTES_MAX).await?, self.region)?;
-        let new = NewContainer {
-            metadata: UserMetadata::default(),
-            claim: Claim::Required,
-            settings: SettingsChange::default(),
-            versioning: None,
-        };
-        match self.store.create_container(self.container, new).await? {
-            Created::Existing if self.region != LENIENT_REGION => Err(Refusal::BucketAlreadyOwnedByYou),
-            Created::New | Created::Existing => {
-                let mut response = answer::empty(StatusCode::OK);
-                answer::set(response.headers_mut(), LOCATION, &format!("/{bucket}"));
-                Ok(response)
+        match self.store.unguarded().recent_container(self.container).await {
+            Ok(info) => self.check_is_same(&new, &info).await?,
+            Err(Error::NotFound(_)) => {
+                let user = self.store.identity().as_user().ok_or_else(|| Error::from(Denied))?;
+                let settings = new.settings(&user.id, self.users).await?;
+                let new = NewContainer {
+                    metadata: UserMetadata::default(),
+                    claim: Claim::Required,
+                    settings,
+                    versioning: None,
+                };
+                self.store.create_container(self.container, new).await?;
             }
+            Err(error) => return Err(error.into()),
         }
+        let mut response = answer::empty(StatusCode::OK);
+        answer::set(response.headers_mut(), LOCATION, &format!("/{bucket}"));
+        Ok(response)
+    }
+
+    /// Making one's own bucket again changes nothing, and so mustn't ask for anything else.
+    async fn check_is_same(&self, new: &NewBucket, info: &ContainerInfo) -> Result<(), Refusal> {
+        self.store.allow_container(Action::CreateBucket, self.container).await?;
+        if self.region != LENIENT_REGION {
+            return Err(Refusal::BucketAlreadyOwnedByYou);
+        }
+        let present = self.acl_of_bucket(info)?;
+        let asked = new.acl.as_ref().unwrap_or(&acl::PRIVATE);
+        let asked = asked.resolve(&present.owner, &present.owner, self.users).await?;
+        let is_same_ownership = match new.ownership {
+            Some(ownership) => acl::ownership(info)? == ownership,
+            None => true,
+        };
+        if asked == present && is_same_ownership { Ok(()) } else { Err(Error::NameTaken.into()) }
     }
 
     pub(super) async fn head_bucket(&self) -> Result<Response, Refusal> {
@@ -82,7 +158,7 @@ impl Scene<'_> {
 
     /// S3's first region is said by saying nothing.
     pub(super) async fn bucket_location(&self) -> Result<Response, Refusal> {
-        self.store.container(self.container).await?;
+        self.bucket_for(Action::GetBucketLocation).await?;
         let mut xml = Writer::new("LocationConstraint");
         if self.region != LENIENT_REGION {
             xml.content(self.region);
@@ -91,9 +167,25 @@ impl Scene<'_> {
     }
 }
 
-fn buckets(owner: &str, prefix: &str, page: &Page<ContainerEntry>) -> Writer {
+impl NewBucket {
+    /// The documents that the bucket begins with.
+    async fn settings(&self, owner: &CanonicalId, users: &dyn Users) -> Result<SettingsChange, Refusal> {
+        let acl = self.acl.as_ref().unwrap_or(&acl::PRIVATE).resolve(owner, owner, users).await?;
+        let settings = SettingsChange::default().set(Setting::Acl, acl.encode());
+        match self.ownership {
+            Some(ObjectOwnership::BucketOwnerEnforced) if acl != Acl::private(owner.clone()) => {
+                Err(AclRefusal::BesideOwnership.into())
+            }
+            Some(ownership) => Ok(settings.set(Setting::OwnershipControls, ownership.encode())),
+            None => Ok(settings),
+        }
+    }
+}
+
+fn buckets(owner: &Person, prefix: &str, page: &Page<ContainerEntry>) -> Writer {
     let mut xml = Writer::new("ListAllMyBucketsResult");
-    xml.open("Owner").text("ID", owner).text("DisplayName", owner).close("Owner").open("Buckets");
+    owner.write(&mut xml, "Owner");
+    xml.open("Buckets");
     for entry in &page.entries {
         // Without a delimiter there are no common prefixes.
         if let ListEntry::Item(bucket) = entry {
@@ -104,9 +196,6 @@ fn buckets(owner: &str, prefix: &str, page: &Page<ContainerEntry>) -> Writer {
     xml.close("Buckets");
     if !prefix.is_empty() {
         xml.text("Prefix", prefix);
-    }
-    if let Some(next) = &page.next {
-        xml.text("ContinuationToken", &encode_token(next));
     }
     xml
 }

@@ -10,13 +10,16 @@ use http::{HeaderMap, Method};
 use martlet_auth::Target;
 use martlet_model::{ContainerName, ObjectKey};
 
+use super::acl::NewAcl;
+use super::bucket::{ListBuckets, NewBucket};
 use super::configuration::Configuration;
 use super::cors::{CorsRefusal, Preflight};
 use super::headers::Headers;
 use super::integrity::Integrity;
 use super::listing::{ListObjects, ListUploads};
+use super::post_object::{self, PostObject};
 use super::query::Query;
-use super::refusal::Refusal;
+use super::refusal::{FormRefusal, Refusal};
 use super::resource::Resource;
 use super::versions::ListVersions;
 
@@ -26,9 +29,6 @@ pub(super) use object::{
 };
 
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
-
-/// The most buckets of one page.
-pub(super) const BUCKETS_PAGE_MAX: usize = 10_000;
 
 /// An operation, and the bucket that it is in.
 #[derive(Debug)]
@@ -44,20 +44,28 @@ pub struct Command {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a request, and most are on objects")]
 pub(super) enum Operation {
-    ListBuckets { prefix: String, token: Option<String>, limit: usize },
-    CreateBucket,
+    ListBuckets(ListBuckets),
+    CreateBucket(NewBucket),
     HeadBucket,
     DeleteBucket,
     GetBucketLocation,
     Configure(Configuration),
     Preflight(Preflight),
+    /// A form that hasn't been opened: who sends it, and what it asks for, stands in it.
+    PostForm,
+    PostObject(Box<PostObject>),
+    GetBucketAcl,
+    PutBucketAcl(NewAcl),
     ListObjects(ListObjects),
     ListMultipartUploads(ListUploads),
     DeleteObjects(Integrity),
     GetBucketVersioning,
     PutBucketVersioning(Integrity),
     ListObjectVersions(ListVersions),
-    Object { key: ObjectKey, operation: ObjectOperation },
+    Object {
+        key: ObjectKey,
+        operation: ObjectOperation,
+    },
 }
 
 impl Command {
@@ -101,14 +109,7 @@ impl Command {
 
 fn on_account(method: &Method, query: &mut Query<'_>) -> Result<Operation, Refusal> {
     match *method {
-        Method::GET => Ok(Operation::ListBuckets {
-            prefix: query.take_text("prefix")?,
-            token: query.take("continuation-token")?,
-            limit: match query.take_count("max-buckets", BUCKETS_PAGE_MAX)? {
-                0 => return Err(Refusal::argument("max-buckets", "it is not a number from 1 to 10000")),
-                limit => limit,
-            },
-        }),
+        Method::GET => ListBuckets::parse(query).map(Operation::ListBuckets),
         _ => Err(unknown(method, query)),
     }
 }
@@ -122,6 +123,8 @@ fn on_bucket(
         return Ok(Operation::Configure(configuration));
     }
     match *method {
+        Method::GET if query.take_flag("acl")? => Ok(Operation::GetBucketAcl),
+        Method::PUT if query.take_flag("acl")? => NewAcl::take(headers).map(Operation::PutBucketAcl),
         Method::GET if query.take_flag("location")? => Ok(Operation::GetBucketLocation),
         Method::GET if query.take_flag("uploads")? => {
             ListUploads::parse(query).map(Operation::ListMultipartUploads)
@@ -136,16 +139,16 @@ fn on_bucket(
             headers.take_integrity().map(Operation::PutBucketVersioning)
         }
         Method::PUT => {
-            headers.take_only("x-amz-acl", "private")?;
             headers.take_only("x-amz-bucket-object-lock-enabled", "false")?;
-            Ok(Operation::CreateBucket)
+            NewBucket::take(headers).map(Operation::CreateBucket)
         }
         Method::DELETE => Ok(Operation::DeleteBucket),
         Method::POST if query.take_flag("delete")? => {
             headers.take_bypass()?;
             headers.take_integrity().map(Operation::DeleteObjects)
         }
-        Method::POST => Err(Refusal::NotOffered("an upload by form".to_owned())),
+        Method::POST if post_object::is_form(headers.all) => Ok(Operation::PostForm),
+        Method::POST => query.check_nothing_left().and(Err(FormRefusal::NotAForm.into())),
         _ => Err(unknown(method, query)),
     }
 }

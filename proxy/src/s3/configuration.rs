@@ -19,7 +19,7 @@ use super::query::Query;
 use super::refusal::Refusal;
 use super::unset::{self, Unset};
 use super::xml::Writer;
-use super::{Scene, answer};
+use super::{Scene, answer, tagging};
 use crate::body::RequestBody;
 
 /// The largest document of a bucket.
@@ -44,6 +44,7 @@ pub(super) enum Configuration {
 pub(super) enum Document {
     Cors,
     Policy,
+    Tagging,
     PublicAccessBlock,
     OwnershipControls,
 }
@@ -84,12 +85,14 @@ impl Configuration {
 }
 
 impl Document {
-    const ALL: [Self; 4] = [Self::Cors, Self::Policy, Self::PublicAccessBlock, Self::OwnershipControls];
+    const ALL: [Self; 5] =
+        [Self::Cors, Self::Policy, Self::Tagging, Self::PublicAccessBlock, Self::OwnershipControls];
 
     fn parameter(self) -> &'static str {
         match self {
             Self::Cors => "cors",
             Self::Policy => "policy",
+            Self::Tagging => "tagging",
             Self::PublicAccessBlock => "publicAccessBlock",
             Self::OwnershipControls => "ownershipControls",
         }
@@ -99,6 +102,7 @@ impl Document {
         match self {
             Self::Cors => Setting::Cors,
             Self::Policy => Setting::Policy,
+            Self::Tagging => Setting::Tagging,
             Self::PublicAccessBlock => Setting::PublicAccessBlock,
             Self::OwnershipControls => Setting::OwnershipControls,
         }
@@ -108,6 +112,7 @@ impl Document {
         match self {
             Self::Cors => Action::GetBucketCors,
             Self::Policy => Action::GetBucketPolicy,
+            Self::Tagging => Action::GetBucketTagging,
             Self::PublicAccessBlock => Action::GetBucketPublicAccessBlock,
             Self::OwnershipControls => Action::GetBucketOwnershipControls,
         }
@@ -117,6 +122,7 @@ impl Document {
         match self {
             Self::Cors => Action::PutBucketCors,
             Self::Policy => Action::PutBucketPolicy,
+            Self::Tagging => Action::PutBucketTagging,
             Self::PublicAccessBlock => Action::PutBucketPublicAccessBlock,
             Self::OwnershipControls => Action::PutBucketOwnershipControls,
         }
@@ -127,6 +133,7 @@ impl Document {
         match self {
             Self::Cors => "NoSuchCORSConfiguration",
             Self::Policy => "NoSuchBucketPolicy",
+            Self::Tagging => "NoSuchTagSet",
             Self::PublicAccessBlock => "NoSuchPublicAccessBlockConfiguration",
             Self::OwnershipControls => "OwnershipControlsNotFoundError",
         }
@@ -135,7 +142,7 @@ impl Document {
     /// The status of an answer to a write, as AWS has it.
     fn written(self) -> StatusCode {
         match self {
-            Self::Policy => StatusCode::NO_CONTENT,
+            Self::Policy | Self::Tagging => StatusCode::NO_CONTENT,
             Self::Cors | Self::PublicAccessBlock | Self::OwnershipControls => StatusCode::OK,
         }
     }
@@ -148,6 +155,7 @@ impl Document {
                 Policy::parse(&document, &scene.container.name)?;
                 Ok(document)
             }
+            Self::Tagging => tagging::read(&document, tagging::BUCKET_TAGS_COUNT_MAX).map(|_| document),
             Self::PublicAccessBlock => Ok(controls::read_block(&document)?.encode()),
             Self::OwnershipControls => {
                 let ownership = controls::read_ownership(&document)?;
@@ -163,6 +171,7 @@ impl Document {
     fn shown(self, stored: &Bytes) -> Result<Response, Refusal> {
         Ok(answer::xml(match self {
             Self::Cors => CorsRules::read(stored)?.write(),
+            Self::Tagging => tagging::write(&tagging::read(stored, tagging::BUCKET_TAGS_COUNT_MAX)?),
             Self::PublicAccessBlock => controls::write_block(stored)?,
             Self::OwnershipControls => controls::write_ownership(stored)?,
             Self::Policy => {

@@ -4,7 +4,7 @@ use martlet_auth::s3_acl::Acl;
 use martlet_auth::{ObjectOwnership, PublicAccessBlock};
 use martlet_model::{ContainerInfo, Error, Setting};
 
-use super::refusal::Refusal;
+use super::refusal::{AclRefusal, Refusal};
 use super::xml::{Element, Writer};
 
 pub(super) fn read_block(document: &[u8]) -> Result<PublicAccessBlock, Refusal> {
@@ -61,7 +61,7 @@ pub(super) fn write_ownership(stored: &[u8]) -> Result<Writer, Refusal> {
 pub(super) fn check_nothing_granted(info: &ContainerInfo) -> Result<(), Refusal> {
     let Some(stored) = info.settings.get(Setting::Acl) else { return Ok(()) };
     let acl = Acl::decode(stored).map_err(|error| Error::Internal(error.into()))?;
-    if acl == Acl::private(acl.owner.clone()) { Ok(()) } else { Err(Refusal::AclBesideOwnership) }
+    if acl == Acl::private(acl.owner.clone()) { Ok(()) } else { Err(AclRefusal::BesideOwnership.into()) }
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use axum::response::Response;
 use futures_util::TryStreamExt as _;
 use http::HeaderName;
 use martlet_auth::TargetError;
+use martlet_auth::s3_acl::AclRequest;
 use martlet_auth::target::decode_path;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
     Annotations, BodyError, ByteRange, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, Conditions,
-    ContainerName, Digest, Download, Error, NewObject, NewPart, Noun, ObjectId, ObjectInfo, ObjectKey,
+    ContainerName, Digest, Download, Error, NewObject, NewPart, ObjectId, ObjectInfo, ObjectKey,
     ObjectMetadata, ObjectStore as _, ObjectStream, PartNumber, Read, StoredChecksum, Tags, Timestamp,
     UploadId, UploadStore as _, VersionId,
 };
@@ -20,7 +21,7 @@ use super::headers::Headers;
 use super::refusal::Refusal;
 use super::resource::Resource;
 use super::xml::Writer;
-use super::{Scene, absent, answer, check_owner, checksum, container_of};
+use super::{Scene, answer, check_owner, checksum, container_of};
 
 /// The header that makes a write a copy.
 pub(super) const SOURCE: &str = "x-amz-copy-source";
@@ -52,6 +53,8 @@ pub(super) struct CopyObject {
     tags: Option<Tags>,
     /// `None`: the source's.
     algorithm: Option<ChecksumAlgorithm>,
+    /// Never the source's.
+    acl: Option<AclRequest>,
     /// Of the object that is written.
     conditions: Conditions,
 }
@@ -67,6 +70,7 @@ impl CopyObject {
             source: Source::take(headers)?,
             metadata: replaces_metadata.then_some(metadata),
             tags: replaces_tags.then_some(tags),
+            acl: headers.take_acl()?,
             algorithm: headers.take_algorithm()?,
             conditions: headers.write_conditions()?,
         })
@@ -128,7 +132,8 @@ fn parse_source(text: &str) -> Result<NamedSource, Refusal> {
 
 impl Scene<'_> {
     pub(super) async fn copy_object(&self, target: &ObjectId, copy: CopyObject) -> Result<Response, Refusal> {
-        let CopyObject { source, metadata, tags, algorithm, conditions } = copy;
+        let CopyObject { source, metadata, tags, algorithm, acl, conditions } = copy;
+        let acl = self.acl_of_new(acl.as_ref()).await?;
         let restores = source.named.version.is_some();
         let (from, found) = self.open(source).await?;
         if from == *target && metadata.is_none() && !restores {
@@ -144,7 +149,7 @@ impl Scene<'_> {
                 Digest::Parts { .. } => None,
             },
             bytes: Some(content.bytes),
-            annotations: Annotations { acl: None, tags: tags.unwrap_or(annotations.tags) },
+            annotations: Annotations { acl, tags: tags.unwrap_or(annotations.tags) },
             checksum: cell,
             ..NewObject::new(metadata.unwrap_or(present), conditions, body)
         };
@@ -194,14 +199,13 @@ impl Scene<'_> {
         let Source { named, expected_owner, conditions, range } = source;
         let NamedSource { bucket, key, version } = named;
         let container = container_of(&bucket, self.store).await?;
-        check_owner(&container, expected_owner.as_deref())?;
+        check_owner(&container, expected_owner.as_deref(), self.store).await?;
         let object = ObjectId { container, key };
         match self.store.get(&object, Read { version, conditions, range }).await {
             Ok(found) if found.span.bytes() > PUT_BYTES_MAX => {
                 Err(Refusal::Request("the source is larger than 5368709120 bytes"))
             }
             Ok(found) => Ok((object, found)),
-            Err(Error::NotFound(Noun::Container)) => Err(absent(&object.container, self.store).await),
             // Nothing is read that a cache could have: every condition that fails, fails.
             Err(Error::NotModified(_)) => Err(Error::PreconditionFailed.into()),
             Err(Error::DeleteMarker { is_current: false, .. }) => {

@@ -107,9 +107,13 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// What a writer says about an object, and about who may see it: the owner alone.
+    /// Takes the `x-amz-*` headers that somebody else reads.
+    pub(super) fn pass(&mut self, are_read: impl Fn(&str) -> bool) {
+        self.untaken.retain(|name| !are_read(name));
+    }
+
+    /// What a writer says about an object.
     pub(super) fn take_metadata(&mut self) -> Result<ObjectMetadata, Refusal> {
-        self.take_only("x-amz-acl", "private")?;
         self.take_only("x-amz-storage-class", "STANDARD")?;
         if self.all.contains_key(CONTENT_RANGE) {
             return Err(Refusal::NotOffered("writing a part of an object".to_owned()));
@@ -198,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_nobody_takes_is_refused() {
-        let all = map(&[("x-amz-date", "x"), ("x-amz-acl", "private"), ("x-amz-tagging", "a=b")]);
+        let all = map(&[("x-amz-date", "x"), ("x-amz-storage-class", "STANDARD"), ("x-amz-tagging", "a=b")]);
         let mut headers = Headers::new(&all);
         headers.take_metadata().unwrap();
         assert!(
@@ -207,11 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn another_acl_or_storage_class_is_not_offered() {
-        for headers in [[("x-amz-acl", "public-read")], [("x-amz-storage-class", "GLACIER")]] {
-            let all = map(&headers);
-            assert!(matches!(Headers::new(&all).take_metadata(), Err(Refusal::NotOffered(_))));
-        }
+    fn another_storage_class_is_not_offered() {
+        let all = map(&[("x-amz-storage-class", "GLACIER")]);
+        assert!(matches!(Headers::new(&all).take_metadata(), Err(Refusal::NotOffered(_))));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl S3 {
         Ok((credentials.identity, body))
     }
 
-    async fn credentials(&self, access_key: &str) -> Result<Credentials, Refusal> {
+    pub(super) async fn credentials(&self, access_key: &str) -> Result<Credentials, Refusal> {
         self.users.by_access_key(access_key).await?.ok_or(Refusal::NoSuchAccessKey)
     }
 }

@@ -9,6 +9,7 @@ use martlet_model::{
     UploadStore as _,
 };
 
+use super::acl::Person;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::xml::Writer;
@@ -145,10 +146,10 @@ impl Scene<'_> {
         let next = page.next.as_ref().filter(|_| list.limit > 0);
         xml.word("IsTruncated", next.is_some());
         write_positions(&mut xml, list, &page, next);
-        let owner = self.owner_shown(&list.start);
+        let owner = self.owner_shown(&list.start).await?;
         for entry in &page.entries {
             if let ListEntry::Item(object) = entry {
-                write_object(&mut xml, object, list.encoding, owner);
+                write_object(&mut xml, object, list.encoding, owner.as_ref());
             }
         }
         write_prefixes(&mut xml, &page.entries, list.encoding);
@@ -156,10 +157,10 @@ impl Scene<'_> {
     }
 
     /// Version 1 always tells the owner, version 2 when it is asked to.
-    fn owner_shown(&self, start: &Start) -> Option<&str> {
+    async fn owner_shown(&self, start: &Start) -> Result<Option<Person>, Refusal> {
         match start {
-            Start::V2 { fetch_owner: false, .. } => None,
-            Start::V1 { .. } | Start::V2 { fetch_owner: true, .. } => Some(self.container.account.as_str()),
+            Start::V2 { fetch_owner: false, .. } => Ok(None),
+            Start::V1 { .. } | Start::V2 { fetch_owner: true, .. } => self.owner().await.map(Some),
         }
     }
 
@@ -179,27 +180,22 @@ impl Scene<'_> {
             xml.word("EncodingType", "url");
         }
         xml.word("MaxUploads", list.limit).word("IsTruncated", more);
+        let owner = self.owner().await?;
         for upload in &uploads {
-            self.write_upload(&mut xml, upload, list.encoding);
+            write_upload(&mut xml, upload, list.encoding, &owner);
         }
         Ok(answer::xml(xml))
     }
+}
 
-    fn write_upload(&self, xml: &mut Writer, upload: &UploadEntry, encoding: Encoding) {
-        xml.open("Upload");
-        encoding.write(xml, "Key", upload.key.as_bytes());
-        xml.word("UploadId", upload.id);
-        self.write_people(xml);
-        xml.word("StorageClass", "STANDARD").word("Initiated", answer::iso_date(upload.initiated));
-        xml.close("Upload");
-    }
-
-    /// Who began an upload, and to whom it belongs: accounts have no finer owners.
-    pub(super) fn write_people(&self, xml: &mut Writer) {
-        for role in ["Initiator", "Owner"] {
-            write_owner(xml, role, self.container.account.as_str());
-        }
-    }
+/// Who began an upload isn't kept: it is shown as the bucket's owner, to whom the object will belong by default.
+fn write_upload(xml: &mut Writer, upload: &UploadEntry, encoding: Encoding, owner: &Person) {
+    xml.open("Upload");
+    encoding.write(xml, "Key", upload.key.as_bytes());
+    xml.word("UploadId", upload.id);
+    owner.write_roles(xml, &["Initiator", "Owner"]);
+    xml.word("StorageClass", "STANDARD").word("Initiated", answer::iso_date(upload.initiated));
+    xml.close("Upload");
 }
 
 /// What tells the reader how to go on; the elements differ by version.
@@ -227,14 +223,14 @@ fn write_positions(xml: &mut Writer, list: &ListObjects, page: &Page<ObjectEntry
     }
 }
 
-fn write_object(xml: &mut Writer, object: &ObjectEntry, encoding: Encoding, owner: Option<&str>) {
+fn write_object(xml: &mut Writer, object: &ObjectEntry, encoding: Encoding, owner: Option<&Person>) {
     xml.open("Contents");
     encoding.write(xml, "Key", object.key.as_bytes());
     xml.word("LastModified", answer::iso_date(object.modified));
     xml.text("ETag", &answer::quoted_etag(&object.content));
     xml.word("Size", object.content.bytes);
     if let Some(owner) = owner {
-        write_owner(xml, "Owner", owner);
+        owner.write(xml, "Owner");
     }
     xml.word("StorageClass", "STANDARD").close("Contents");
 }
@@ -247,10 +243,6 @@ pub(super) fn write_prefixes<T>(xml: &mut Writer, entries: &[ListEntry<T>], enco
             xml.close("CommonPrefixes");
         }
     }
-}
-
-pub(super) fn write_owner(xml: &mut Writer, role: &str, owner: &str) {
-    xml.open(role).text("ID", owner).text("DisplayName", owner).close(role);
 }
 
 /// A continuation token: the marker, in a form that survives every client.

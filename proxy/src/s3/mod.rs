@@ -4,6 +4,7 @@
 //! then one file for each kind of operation (`bucket`, `listing`, `object`, `copy`, `delete_many`, `upload`);
 //! `refusal` and `answer` speak.
 
+mod acl;
 mod answer;
 mod attributes;
 mod bucket;
@@ -24,6 +25,7 @@ mod integrity;
 mod listing;
 mod object;
 mod parts;
+mod post_object;
 mod query;
 pub mod refusal;
 mod resource;
@@ -50,7 +52,7 @@ use crate::dialect::{About, Dialect, Identified};
 use crate::request_id::RequestId;
 use command::{Command, ObjectOperation, Operation};
 use host::VirtualHosts;
-use refusal::Refusal;
+use refusal::{FormRefusal, Refusal};
 use upload::PartsPage;
 
 /// The S3 dialect, with what it needs to know who is asking and where it is.
@@ -92,6 +94,10 @@ impl Dialect for S3 {
             // A browser asks before it sends anything that proves who its user is.
             return Ok(Identified { identity: Identity::Anonymous, command, body });
         }
+        if let Command { bucket: Some(bucket), operation: Operation::PostForm, .. } = &command {
+            let bucket = bucket.clone();
+            return self.form_identified(&about.head, (command, bucket), body).await;
+        }
         let (identity, body) = self.identified(&about.head, body).await?;
         Ok(Identified { identity, command, body })
     }
@@ -106,16 +112,13 @@ impl Dialect for S3 {
         let Command { bucket, expected_owner, operation } = command;
         let Some(bucket) = bucket else { return self.on_account(operation, store).await };
         let container = match (&operation, store.identity().account()) {
-            (Operation::CreateBucket, Some(own)) => in_account(own, &bucket),
-            (Operation::CreateBucket, None) => return Err(Error::Denied.into()),
+            (Operation::CreateBucket(_), Some(own)) => in_account(own, &bucket),
+            (Operation::CreateBucket(_), None) => return Err(Error::Denied.into()),
             _ => container_of(&bucket, store).await?,
         };
-        check_owner(&container, expected_owner.as_deref())?;
-        let scene = Scene { store, container: &container, region: &self.region, about };
-        match scene.act(operation, body).await {
-            Err(Refusal::Store(Error::NotFound(Noun::Container))) => Err(absent(&container, store).await),
-            outcome => outcome,
-        }
+        check_owner(&container, expected_owner.as_deref(), store).await?;
+        let scene = Scene { store, users: &*self.users, container: &container, region: &self.region, about };
+        scene.act(operation, body).await
     }
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
@@ -135,6 +138,7 @@ impl Dialect for S3 {
 /// What an operation in a bucket works with.
 struct Scene<'a> {
     store: &'a Guarded,
+    users: &'a dyn Users,
     container: &'a ContainerId,
     region: &'a str,
     about: &'a About,
@@ -143,13 +147,18 @@ struct Scene<'a> {
 impl Scene<'_> {
     async fn act(&self, operation: Operation, body: RequestBody) -> Result<Response, Refusal> {
         match operation {
-            Operation::ListBuckets { .. } => Err(Refusal::MethodNotAllowed),
-            Operation::CreateBucket => self.create_bucket(body).await,
+            Operation::ListBuckets(_) => Err(Refusal::MethodNotAllowed),
+            Operation::CreateBucket(new) => self.create_bucket(new, body).await,
             Operation::HeadBucket => self.head_bucket().await,
             Operation::DeleteBucket => self.delete_bucket().await,
             Operation::GetBucketLocation => self.bucket_location().await,
             Operation::Configure(configuration) => self.configure(configuration, body).await,
             Operation::Preflight(asked) => self.preflight(&asked).await,
+            // Whoever identifies the sender of a form has opened it.
+            Operation::PostForm => Err(FormRefusal::NotAForm.into()),
+            Operation::PostObject(post) => self.post_object(*post, body).await,
+            Operation::GetBucketAcl => self.bucket_acl().await,
+            Operation::PutBucketAcl(new) => self.set_bucket_acl(new, body).await,
             Operation::ListObjects(list) => self.list_objects(&list).await,
             Operation::ListMultipartUploads(list) => self.list_uploads(&list).await,
             Operation::DeleteObjects(integrity) => self.delete_objects(integrity, body).await,
@@ -175,6 +184,10 @@ impl Scene<'_> {
             ObjectOperation::CopyObject(copy) => self.copy_object(&object, *copy).await,
             ObjectOperation::DeleteObject { version, conditions } => {
                 self.delete_object(&object, version, &conditions).await
+            }
+            ObjectOperation::GetObjectAcl { version } => self.object_acl(&object, version).await,
+            ObjectOperation::PutObjectAcl { version, new } => {
+                self.set_object_acl(&object, version, (new, body)).await
             }
             ObjectOperation::GetObjectTagging { version } => self.tags(&object, version).await,
             ObjectOperation::PutObjectTagging { version, integrity } => {
@@ -223,20 +236,19 @@ fn in_account(account: &AccountName, bucket: &ContainerName) -> ContainerId {
     ContainerId { account: account.clone(), name: bucket.clone() }
 }
 
-/// Whether a bucket belongs to whom the caller expects.
-fn check_owner(container: &ContainerId, expected: Option<&str>) -> Result<(), Refusal> {
-    match expected {
-        Some(expected) if expected != container.account.as_str() => Err(Error::Denied.into()),
-        Some(_) | None => Ok(()),
+/// Whether a bucket belongs to whom the caller expects: an account, by its name with or without what all of them
+/// begin with, or the user who owns the bucket, by the id that ACLs have.
+async fn check_owner(
+    container: &ContainerId,
+    expected: Option<&str>,
+    store: &Guarded,
+) -> Result<(), Refusal> {
+    let Some(expected) = expected else { return Ok(()) };
+    let account = container.account.as_str();
+    if expected == account || account.split_once('_').is_some_and(|(_, short)| short == expected) {
+        return Ok(());
     }
-}
-
-/// Why a bucket isn't in the caller's account: it doesn't exist, or it is another's.
-/// The directory is asked only then, so that nobody pays for it who works on own buckets.
-async fn absent(container: &ContainerId, store: &Guarded) -> Refusal {
-    match store.bucket_owner(&container.name).await {
-        Ok(Some(owner)) if owner != container.account => Error::Denied.into(),
-        Ok(_) => Error::NotFound(Noun::Container).into(),
-        Err(error) => error.into(),
-    }
+    let info = store.unguarded().recent_container(container).await?;
+    let is_owner = acl::of_bucket(&info, container)?.owner.as_str() == expected;
+    if is_owner { Ok(()) } else { Err(Error::Denied.into()) }
 }

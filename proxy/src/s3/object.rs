@@ -54,19 +54,30 @@ impl Scene<'_> {
         new: PutObject,
         body: RequestBody,
     ) -> Result<Response, Refusal> {
-        let PutObject { metadata, tags, conditions, integrity } = new;
         let bytes = declared(&body)?;
+        Ok(answer::stored(&self.store_object(object, new, Some(bytes), body).await?))
+    }
+
+    /// Stores an object of so many bytes, where it is known how many.
+    pub(super) async fn store_object(
+        &self,
+        object: &ObjectId,
+        new: PutObject,
+        bytes: Option<u64>,
+        body: RequestBody,
+    ) -> Result<ObjectInfo, Refusal> {
+        let PutObject { metadata, acl, tags, conditions, integrity } = new;
+        let acl = self.acl_of_new(acl.as_ref()).await?;
         let md5 = integrity.md5;
         let (body, checksum) = integrity.held(body);
         let new = NewObject {
             md5,
-            bytes: Some(bytes),
-            annotations: Annotations { acl: None, tags },
+            bytes,
+            annotations: Annotations { acl, tags },
             checksum,
             ..NewObject::new(metadata, conditions, body)
         };
-        let info = self.store.put(object, new).await?;
-        Ok(answer::stored(&info))
+        Ok(self.store.put(object, new).await?)
     }
 
     pub(super) async fn get_object(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {

@@ -1,5 +1,7 @@
 //! Why a request isn't carried out, and how S3 says so.
 
+mod access;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, LAST_MODIFIED};
@@ -14,6 +16,8 @@ use super::answer;
 use super::cors::CorsRefusal;
 use super::xml::Writer;
 use crate::dialect::About;
+
+pub use access::{AclRefusal, FormRefusal};
 
 /// Why a request isn't carried out.
 #[derive(Debug)]
@@ -47,8 +51,8 @@ pub enum Refusal {
     NotConfigured(&'static str),
     Policy(MalformedPolicy),
     Cors(CorsRefusal),
-    /// Ownership that leaves no room for ACLs, beside an ACL that grants something.
-    AclBesideOwnership,
+    Acl(AclRefusal),
+    Form(FormRefusal),
     /// What is wrong with a tag, or with all of them.
     Tag(&'static str),
     /// Nothing is said about what versioning should be.
@@ -163,11 +167,9 @@ impl Refusal {
                 words(StatusCode::NOT_FOUND, code, "the bucket has no such configuration")
             }
             Self::Policy(error) => bad("MalformedPolicy", &error.to_string()),
-            Self::Cors(refusal) => cors_words(refusal),
-            Self::AclBesideOwnership => bad(
-                "InvalidBucketAclWithObjectOwnership",
-                "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-            ),
+            Self::Cors(refusal) => access::cors_words(refusal),
+            Self::Acl(refusal) => access::acl_words(refusal),
+            Self::Form(refusal) => access::form_words(refusal),
             Self::Tag(problem) => bad("InvalidTag", problem),
             Self::VersioningConfiguration => bad(
                 "IllegalVersioningConfigurationException",
@@ -297,14 +299,6 @@ fn signature_v2_words(error: SigV2Error) -> Words {
     Words { status, code, message: error.to_string() }
 }
 
-fn cors_words(refusal: &CorsRefusal) -> Words {
-    let (status, code) = match refusal {
-        CorsRefusal::NoOrigin | CorsRefusal::BadMethod(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
-        CorsRefusal::Disabled | CorsRefusal::NotAllowed => (StatusCode::FORBIDDEN, "AccessForbidden"),
-    };
-    Words { status, code, message: refusal.to_string() }
-}
-
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Store(error)
@@ -326,18 +320,6 @@ impl From<NameError> for Refusal {
 impl From<SigV4Error> for Refusal {
     fn from(error: SigV4Error) -> Self {
         Self::Signature(error)
-    }
-}
-
-impl From<MalformedPolicy> for Refusal {
-    fn from(error: MalformedPolicy) -> Self {
-        Self::Policy(error)
-    }
-}
-
-impl From<CorsRefusal> for Refusal {
-    fn from(refusal: CorsRefusal) -> Self {
-        Self::Cors(refusal)
     }
 }
 

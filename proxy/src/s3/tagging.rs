@@ -19,7 +19,9 @@ use super::{Scene, answer};
 use crate::body::RequestBody;
 
 /// The most tags of an object.
-const OBJECT_TAGS_COUNT_MAX: usize = 10;
+pub(super) const OBJECT_TAGS_COUNT_MAX: usize = 10;
+/// The most tags of a bucket.
+pub(super) const BUCKET_TAGS_COUNT_MAX: usize = 50;
 /// The longest name of a tag, in characters.
 const NAME_CHARACTERS_MAX: usize = 128;
 /// The longest value of a tag, in characters.

@@ -32,8 +32,8 @@ impl Scene<'_> {
         object: &ObjectId,
         begin: BeginUpload,
     ) -> Result<Response, Refusal> {
-        let BeginUpload { metadata, tags, plan } = begin;
-        let annotations = Annotations { acl: None, tags };
+        let BeginUpload { metadata, tags, acl, plan } = begin;
+        let annotations = Annotations { acl: self.acl_of_new(acl.as_ref()).await?, tags };
         let new = NewUpload { metadata, annotations, checksum: plan };
         let upload = self.store.begin_upload(object, new).await?;
         let mut xml = Writer::new("InitiateMultipartUploadResult");
@@ -144,7 +144,7 @@ impl Scene<'_> {
         let mut xml = Writer::new("ListPartsResult");
         xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
         xml.word("UploadId", upload);
-        self.write_people(&mut xml);
+        self.owner().await?.write_roles(&mut xml, &["Initiator", "Owner"]);
         xml.word("StorageClass", "STANDARD");
         if let Some(ChecksumPlan { algorithm, kind }) = plan {
             xml.word("ChecksumAlgorithm", checksum::name(algorithm));

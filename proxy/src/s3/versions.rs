@@ -9,8 +9,9 @@ use martlet_model::{
     VersionPage, VersionQuery, Versioning,
 };
 
+use super::acl::Person;
 use super::integrity::Integrity;
-use super::listing::{Encoding, PAGE_MAX, bytes_unless_empty, write_owner, write_prefixes};
+use super::listing::{Encoding, PAGE_MAX, bytes_unless_empty, write_prefixes};
 use super::query::Query;
 use super::refusal::Refusal;
 use super::xml::{Element, Writer};
@@ -111,31 +112,32 @@ impl Scene<'_> {
             xml.word("EncodingType", "url");
         }
         xml.word("IsTruncated", page.is_truncated);
+        let owner = self.owner().await?;
         for entry in &page.entries {
             if let ListEntry::Item(version) = entry {
-                self.write_version(&mut xml, version, list.encoding);
+                write_version(&mut xml, version, list.encoding, &owner);
             }
         }
         write_prefixes(&mut xml, &page.entries, list.encoding);
         Ok(answer::xml(xml))
     }
+}
 
-    fn write_version(&self, xml: &mut Writer, version: &VersionEntry, encoding: Encoding) {
-        let element = match &version.kind {
-            VersionKind::Object { .. } => "Version",
-            VersionKind::DeleteMarker => "DeleteMarker",
-        };
-        xml.open(element);
-        encoding.write(xml, "Key", version.key.as_bytes());
-        xml.word("VersionId", version.version).word("IsLatest", version.is_latest);
-        xml.word("LastModified", answer::iso_date(version.modified));
-        if let VersionKind::Object { content, .. } = &version.kind {
-            xml.text("ETag", &answer::quoted_etag(content)).word("Size", content.bytes);
-            xml.word("StorageClass", "STANDARD");
-        }
-        write_owner(xml, "Owner", self.container.account.as_str());
-        xml.close(element);
+fn write_version(xml: &mut Writer, version: &VersionEntry, encoding: Encoding, owner: &Person) {
+    let element = match &version.kind {
+        VersionKind::Object { .. } => "Version",
+        VersionKind::DeleteMarker => "DeleteMarker",
+    };
+    xml.open(element);
+    encoding.write(xml, "Key", version.key.as_bytes());
+    xml.word("VersionId", version.version).word("IsLatest", version.is_latest);
+    xml.word("LastModified", answer::iso_date(version.modified));
+    if let VersionKind::Object { content, .. } = &version.kind {
+        xml.text("ETag", &answer::quoted_etag(content)).word("Size", content.bytes);
+        xml.word("StorageClass", "STANDARD");
     }
+    owner.write(xml, "Owner");
+    xml.close(element);
 }
 
 /// Where the next page begins: after a version, or after all of a common prefix.

@@ -12,7 +12,7 @@ async fn a_bucket_is_made_found_listed_and_removed() {
     let list = server.get("/").await.expect(200);
     assert_eq!(list.elements("Name"), ["box"]);
     assert_eq!(list.elements("CreationDate"), ["2026-01-01T00:00:00.000Z"]);
-    assert_eq!(list.element("ID").as_deref(), Some("AUTH_own"));
+    assert_eq!(list.element("ID").as_deref(), Some("own:tester"));
     server.call("DELETE", "/box").send().await.expect(204);
     server.call("DELETE", "/box").send().await.refused(404, "NoSuchBucket");
     let head = server.call("HEAD", "/box").send().await.expect(404);

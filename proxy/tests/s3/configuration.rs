@@ -17,6 +17,7 @@ async fn what_is_never_configured_is_answered_as_not_configured() {
         ("intelligent-tiering&id=x", "NoSuchConfiguration"),
         ("cors", "NoSuchCORSConfiguration"),
         ("policy", "NoSuchBucketPolicy"),
+        ("tagging", "NoSuchTagSet"),
         ("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"),
         ("ownershipControls", "OwnershipControlsNotFoundError"),
     ] {
@@ -149,4 +150,19 @@ async fn a_policy_is_kept_to_the_byte() {
     assert_eq!(server.get("/box?policyStatus").await.element("IsPublic").as_deref(), Some("true"));
     server.call("DELETE", "/box?policy").send().await.expect(204);
     server.get("/box?policy").await.refused(404, "NoSuchBucketPolicy");
+}
+
+#[tokio::test]
+async fn a_bucket_has_tags() {
+    let server = Server::with_box().await;
+    let tags = |count: usize| {
+        let tags: Vec<_> =
+            (0..count).map(|at| format!("<Tag><Key>k{at}</Key><Value>v{at}</Value></Tag>")).collect();
+        format!("<Tagging><TagSet>{}</TagSet></Tagging>", tags.concat())
+    };
+    server.put("/box?tagging", tags(50)).await.expect(204);
+    assert_eq!(server.get("/box?tagging").await.expect(200).elements("Key").len(), 50);
+    server.put("/box?tagging", tags(51)).await.refused(400, "InvalidTag");
+    server.call("DELETE", "/box?tagging").send().await.expect(204);
+    server.get("/box?tagging").await.refused(404, "NoSuchTagSet");
 }

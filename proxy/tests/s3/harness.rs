@@ -8,7 +8,7 @@ use http::Request;
 use http::request::Parts;
 use martlet_auth::sigv4::{self, Chain, Payload, Signer, presign, sign, sign_silently};
 use martlet_auth::token::TokenKey;
-use martlet_auth::{Identity, Role, Secret, UserTable};
+use martlet_auth::{Role, Secret, User, UserTable};
 use martlet_model::{AccountName, Clock as _, Store};
 use martlet_proxy::swift::Scheme;
 use martlet_proxy::{Gateway, Options};
@@ -62,8 +62,9 @@ impl Server {
         let clock = Arc::new(SimulatedClock::default());
         let users = ["own", "other"].into_iter().fold(UserTable::default(), |users, name| {
             let account = AccountName::parse(format!("AUTH_{name}").as_bytes()).expect("a name of letters");
-            let identity = Identity::user(account, "tester", Role::Owner);
-            users.with_access_key(name, Secret::new("sesame"), identity)
+            let email = Some(format!("{name}@example.com"));
+            let user = User { email, ..User::new(account, "tester", Role::Owner) };
+            users.with_access_key(name, Secret::new("sesame"), user.into())
         });
         let options = Options {
             region: REGION.to_owned(),

@@ -1,5 +1,7 @@
 //! The S3 dialect, over a real socket.
 
+mod acl;
+mod anonymous;
 mod attributes;
 mod bad_input;
 mod buckets;
@@ -11,11 +13,13 @@ mod connections;
 mod copies;
 mod cors;
 mod faults;
+mod forms;
 mod harness;
 mod identity;
 mod integrity;
 mod listings;
 mod objects;
+mod policy;
 mod presigned;
 mod tagging;
 mod unoffered;

@@ -1,11 +1,13 @@
 //! Which operation on an object, or on an upload of one, a request asks for.
 
 use http::Method;
+use martlet_auth::s3_acl::AclRequest;
 use martlet_model::{
     ByteRange, ChecksumPlan, Conditions, ObjectMetadata, PartNumber, Tags, UploadId, VersionId,
 };
 
 use super::unknown;
+use crate::s3::acl::NewAcl;
 use crate::s3::attributes::ReadAttributes;
 use crate::s3::conditions::IfRange;
 use crate::s3::copy::{CopyObject, SOURCE, Source};
@@ -27,6 +29,8 @@ pub(in crate::s3) enum ObjectOperation {
     PutObject(PutObject),
     CopyObject(Box<CopyObject>),
     DeleteObject { version: Option<VersionId>, conditions: Conditions },
+    GetObjectAcl { version: Option<VersionId> },
+    PutObjectAcl { version: Option<VersionId>, new: NewAcl },
     GetObjectTagging { version: Option<VersionId> },
     PutObjectTagging { version: Option<VersionId>, integrity: Integrity },
     DeleteObjectTagging { version: Option<VersionId> },
@@ -60,6 +64,7 @@ pub(in crate::s3) enum Piece {
 #[derive(Debug)]
 pub(in crate::s3) struct PutObject {
     pub(in crate::s3) metadata: ObjectMetadata,
+    pub(in crate::s3) acl: Option<AclRequest>,
     pub(in crate::s3) tags: Tags,
     pub(in crate::s3) conditions: Conditions,
     pub(in crate::s3) integrity: Integrity,
@@ -68,6 +73,7 @@ pub(in crate::s3) struct PutObject {
 #[derive(Debug)]
 pub(in crate::s3) struct BeginUpload {
     pub(in crate::s3) metadata: ObjectMetadata,
+    pub(in crate::s3) acl: Option<AclRequest>,
     pub(in crate::s3) tags: Tags,
     pub(in crate::s3) plan: Option<ChecksumPlan>,
 }
@@ -90,6 +96,7 @@ impl ObjectOperation {
     ) -> Result<Self, Refusal> {
         match take_upload(query)? {
             Some(upload) => on_upload(method, upload, query, headers),
+            None if query.take_flag("acl")? => on_acl(method, query, headers),
             None if query.take_flag("tagging")? => on_tagging(method, query, headers),
             None => on_object(method, query, headers),
         }
@@ -113,6 +120,7 @@ fn on_object(
             Ok(ObjectOperation::CopyObject(Box::new(CopyObject::take(headers)?)))
         }
         Method::PUT => Ok(ObjectOperation::PutObject(PutObject {
+            acl: headers.take_acl()?,
             tags: headers.take_tags()?.unwrap_or_default(),
             metadata: headers.take_metadata()?,
             conditions: headers.write_conditions()?,
@@ -128,12 +136,27 @@ fn on_object(
         Method::POST if query.take_flag("uploads")? => {
             headers.refuse_conditions()?;
             Ok(ObjectOperation::CreateMultipartUpload(BeginUpload {
+                acl: headers.take_acl()?,
                 tags: headers.take_tags()?.unwrap_or_default(),
                 metadata: headers.take_metadata()?,
                 plan: headers.take_plan()?,
             }))
         }
         _ => Err(unknown(method, query)),
+    }
+}
+
+fn on_acl(
+    method: &Method,
+    query: &mut Query<'_>,
+    headers: &mut Headers<'_>,
+) -> Result<ObjectOperation, Refusal> {
+    headers.refuse_conditions()?;
+    let version = take_version(query)?;
+    match *method {
+        Method::GET => Ok(ObjectOperation::GetObjectAcl { version }),
+        Method::PUT => Ok(ObjectOperation::PutObjectAcl { version, new: NewAcl::take(headers)? }),
+        _ => Err(Refusal::NotOffered(format!("{method} of an ACL"))),
     }
 }
 

@@ -41,7 +41,8 @@ fn check_header(method: &str, header: (&str, &str), expected: &str) {
 fn accounts() {
     check("GET", "/", "ListBuckets");
     check("GET", "/?x-id=ListBuckets&prefix=a&max-buckets=5&continuation-token=YQ", "ListBuckets");
-    check("GET", "/?bucket-region=here", "NotOffered");
+    check("GET", "/?bucket-region=here", "ListBuckets");
+    check("GET", "/?marker=a", "NotOffered");
     check("PUT", "/", "MethodNotAllowed");
     check("OPTIONS", "/", "Cors");
 }

@@ -20,7 +20,19 @@ impl Writer {
 
     /// An error, which is in no namespace.
     pub(in crate::s3) fn error() -> Self {
-        Self { text: format!("{DECLARATION}<Error>"), root: "Error" }
+        Self::plain("Error")
+    }
+
+    /// A document with that root, in no namespace.
+    pub(in crate::s3) fn plain(root: &'static str) -> Self {
+        Self { text: format!("{DECLARATION}<{root}>"), root }
+    }
+
+    /// An element with attributes: `attributes` as they are written, the last without its value, which is `word`.
+    pub(in crate::s3) fn open_with(&mut self, name: &str, attributes: &str, word: &str) -> &mut Self {
+        // Writing to a string can't fail.
+        let _ = write!(self.text, "<{name} {attributes}=\"{word}\">");
+        self
     }
 
     pub(in crate::s3) fn open(&mut self, name: &str) -> &mut Self {
