@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,18 +26,35 @@ pub struct RequestBody {
     declared: Option<u64>,
     stream: ByteStream,
     checksum: ChecksumCell,
+    call: BodyCall,
+}
+
+/// Whether a body has been asked for.
+#[derive(Clone, Debug, Default)]
+pub struct BodyCall(Arc<AtomicBool>);
+
+impl BodyCall {
+    pub fn has_been_made(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl RequestBody {
     /// The body as it comes off a connection: held to its declared length, and given up when it stands still.
     pub fn received(incoming: Incoming) -> Self {
         let declared = incoming.size_hint().exact();
-        Self::new(declared, Box::pin(Received::new(incoming, declared)))
+        let call = BodyCall::default();
+        let received = Received { call: call.clone(), ..Received::new(incoming, declared) };
+        Self { call, ..Self::new(declared, Box::pin(received)) }
+    }
+
+    pub fn call(&self) -> BodyCall {
+        self.call.clone()
     }
 
     /// A body that `stream` gives; `declared` is the length that was promised for it.
     pub fn new(declared: Option<u64>, stream: ByteStream) -> Self {
-        Self { declared, stream, checksum: ChecksumCell::default() }
+        Self { declared, stream, checksum: ChecksumCell::default(), call: BodyCall::default() }
     }
 
     /// The same body, whose end fills `checksum`: it is sent after the body, and verified there.
@@ -109,6 +128,7 @@ struct Received<B> {
     waited: Duration,
     pause: Option<Pin<Box<Sleep>>>,
     ended: bool,
+    call: BodyCall,
 }
 
 impl<B> Received<B> {
@@ -121,6 +141,7 @@ impl<B> Received<B> {
             waited: Duration::ZERO,
             pause: None,
             ended: false,
+            call: BodyCall::default(),
         }
     }
 
@@ -188,6 +209,7 @@ impl<B: http_body::Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream for 
         if self.ended {
             return Poll::Ready(None);
         }
+        self.call.0.store(true, Ordering::Relaxed);
         let item = ready!(self.poll_frame(context));
         self.ended = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use axum::response::Response;
 use futures_util::FutureExt as _;
+use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use martlet_auth::{Guarded, Identity, RequestContext};
@@ -105,12 +106,17 @@ pub(crate) fn serve<D: Dialect>(
     presence: Presence,
 ) -> Answering {
     Detachable::new(async move {
+        let call = body.call();
         let attempt = AssertUnwindSafe(attempt(&*dialect, store.clone(), body, &about)).catch_unwind().await;
         let outcome = attempt.unwrap_or_else(|panic| Err(Error::Internal(told(&*panic).into()).into()));
         let response = outcome.unwrap_or_else(|refusal| dialect.refuse(refusal, &about));
         let mut response = dialect.finish(response, &store, &about).await;
         let (name, value) = dialect.id_header(about.id);
         response.headers_mut().insert(name, value);
+        if about.head.headers.contains_key(EXPECT) && !call.has_been_made() {
+            // Nobody can tell whether the client will send the body that it was not asked for.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         drop(presence);
         Ok(response)
     })

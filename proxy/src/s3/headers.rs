@@ -165,10 +165,10 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// The encoding of an object: without `aws-chunked`, which is one of the way that it took.
+/// The encoding of an object: without `aws-chunked`, which is one of the way that it took. An empty one is none.
 fn of_object(encoding: String) -> Option<String> {
     let is_of_way = |coding: &str| coding.trim().eq_ignore_ascii_case("aws-chunked");
-    if !encoding.split(',').any(is_of_way) {
+    if !encoding.trim().is_empty() && !encoding.split(',').any(is_of_way) {
         return Some(encoding);
     }
     let codings: Vec<&str> = encoding
@@ -193,6 +193,8 @@ mod tests {
         check("gzip,aws-chunked", Some("gzip"));
         check("aws-chunked, gzip, br, aws-chunked", Some("gzip, br"));
         check("gzip,br", Some("gzip,br"));
+        check("", None);
+        check(" ", None);
     }
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -74,8 +74,8 @@ impl ListObjects {
     fn query(&self) -> Result<ListQuery, Refusal> {
         let marker = match &self.start {
             Start::V1 { marker } => bytes_unless_empty(marker),
-            Start::V2 { token: Some(token), .. } => Some(decode_token(token)?),
-            Start::V2 { start_after, token: None, .. } => bytes_unless_empty(start_after),
+            Start::V2 { token: Some(token), .. } if !token.is_empty() => Some(decode_token(token)?),
+            Start::V2 { start_after, .. } => bytes_unless_empty(start_after),
         };
         Ok(ListQuery {
             prefix: Bytes::copy_from_slice(self.prefix.as_bytes()),

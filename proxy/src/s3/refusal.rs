@@ -87,6 +87,9 @@ impl Refusal {
             Self::Store(Error::RangeUnsatisfiable(info)) => {
                 answer::set(headers, CONTENT_RANGE, &format!("bytes */{}", info.content.bytes));
             }
+            Self::Store(Error::NotFound(Noun::Object)) => {
+                headers.insert("x-amz-delete-marker", HeaderValue::from_static("false"));
+            }
             Self::Store(Error::DeleteMarker { version, modified, is_current }) => {
                 answer::set_version(headers, *version);
                 answer::set_delete_marker(headers);

@@ -163,6 +163,13 @@ async fn a_refused_upload_is_refused_before_its_body_is_sent() {
     let head = call.payload(Payload::Unsigned).secret("wrong").head();
     let answer = rest(connect(&server, head.as_bytes()).await).await;
     Answer::read(&answer).refused(403, "SignatureDoesNotMatch");
+    for (target, status, code) in [("/nobox/key", 404, "NoSuchBucket"), ("/box/key", 403, "AccessDenied")] {
+        let call = server.call("PUT", target).header("expect", "100-continue").header("content-length", "5");
+        let head = call.anonymous().head().replace("connection: close\r\n", "");
+        // The client keeps its side open, and learns that the connection is over.
+        let refused = Answer::read(&rest(connect(&server, head.as_bytes()).await).await);
+        assert_eq!(refused.refused(status, code).header("connection"), Some("close"));
+    }
 
     let call = server.call("PUT", "/box/key").header("expect", "100-continue").header("content-length", "5");
     let head = call.payload(Payload::Unsigned).head();
