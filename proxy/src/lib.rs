@@ -14,6 +14,7 @@ pub mod dialect;
 mod duplicate;
 pub mod form;
 pub mod gateway;
+mod large;
 pub mod limits;
 mod quota;
 pub mod request_id;
@@ -22,6 +23,7 @@ mod ruled;
 pub mod s3;
 pub mod server;
 pub mod swift;
+mod trouble;
 
 pub use gateway::{Gateway, Options};
 pub use server::serve;

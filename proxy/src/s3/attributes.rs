@@ -3,15 +3,14 @@
 use axum::response::Response;
 use http::header::LAST_MODIFIED;
 use martlet_auth::Action;
-use martlet_model::{
-    Conditions, Digest, ETagStyle, ObjectId, ObjectInfo, ObjectStore as _, PartLayout, PartNumber, VersionId,
-};
+use martlet_model::{Conditions, Digest, ETagStyle, ObjectId, ObjectInfo, PartLayout, PartNumber, VersionId};
 
 use super::command::{PARTS_PAGE_MAX, parse_part_marker};
 use super::headers::Headers;
 use super::refusal::Refusal;
 use super::xml::Writer;
 use super::{Scene, answer, checksum};
+use crate::large;
 
 const HEADER: &str = "x-amz-object-attributes";
 
@@ -78,11 +77,10 @@ impl Scene<'_> {
             Some(_) => Action::GetObjectVersionAttributes,
         };
         self.store.allow_object(action, object, read.version).await?;
-        let info = self.store.head(object, read.version, &Conditions::none(ETagStyle::S3)).await?;
+        let info = large::head(self.store, object, read.version, &Conditions::none(ETagStyle::S3)).await?;
         let is_joined = matches!(info.content.digest, Digest::Parts { .. });
         let parts = if is_joined && read.wants(Attribute::ObjectParts) {
-            // The version that was found, as it may not be the current one any more.
-            self.store.layout(object, read.version.or(info.version)).await?
+            large::layout(self.store, object, &info).await?
         } else {
             Vec::new()
         };

@@ -1,19 +1,16 @@
 //! Copies: an object, or a part of an upload, made of what is stored already.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use axum::response::Response;
-use futures_util::TryStreamExt as _;
 use http::HeaderName;
 use martlet_auth::TargetError;
 use martlet_auth::s3_acl::AclRequest;
 use martlet_auth::target::decode_path;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    Annotations, BodyError, ByteRange, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, Conditions,
+    Annotations, ByteRange, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, Conditions,
     ContainerName, Digest, Download, Error, NewObject, NewPart, ObjectId, ObjectInfo, ObjectKey,
-    ObjectMetadata, ObjectStore as _, ObjectStream, PartNumber, Read, StoredChecksum, Tags, Timestamp,
-    UploadId, UploadStore as _, VersionId,
+    ObjectMetadata, ObjectStore as _, PartNumber, Read, StoredChecksum, Tags, Timestamp, UploadId,
+    UploadStore as _, VersionId,
 };
 
 use super::conditions::parse_range;
@@ -22,6 +19,8 @@ use super::refusal::Refusal;
 use super::resource::Resource;
 use super::xml::Writer;
 use super::{Scene, answer, check_owner, checksum, container_of};
+use crate::large;
+use crate::trouble::Trouble;
 
 /// The header that makes a write a copy.
 pub(super) const SOURCE: &str = "x-amz-copy-source";
@@ -140,6 +139,8 @@ impl Scene<'_> {
             return Err(Refusal::Request("a copy of an object to itself must replace its metadata"));
         }
         let ObjectInfo { content, version, annotations, checksum, metadata: present, .. } = found.info;
+        // What the copy of a dynamic large object has are its bytes.
+        let present = ObjectMetadata { dynamic_manifest: None, ..present };
         let trouble = Trouble::default();
         let cell = ChecksumCell::default();
         let body = summed(trouble.watch(found.body), algorithm, checksum, &cell);
@@ -201,7 +202,7 @@ impl Scene<'_> {
         let container = container_of(&bucket, self.store).await?;
         check_owner(&container, expected_owner.as_deref(), self.store).await?;
         let object = ObjectId { container, key };
-        match self.store.get(&object, Read { version, conditions, range }).await {
+        match large::get(self.store, &object, Read { version, conditions, range }).await {
             Ok(found) if found.span.bytes() > PUT_BYTES_MAX => {
                 Err(Refusal::Request("the source is larger than 5368709120 bytes"))
             }
@@ -251,26 +252,6 @@ fn answered(xml: Writer, source: Option<VersionId>) -> Response {
         answer::set(response.headers_mut(), name, &version.to_string());
     }
     response
-}
-
-/// What went wrong with the source while it was read: an error of a body can't say so.
-#[derive(Clone, Debug, Default)]
-struct Trouble(Arc<Mutex<Option<Error>>>);
-
-impl Trouble {
-    fn watch(&self, source: ObjectStream) -> ByteStream {
-        let trouble = self.clone();
-        Box::pin(source.map_err(move |error| {
-            *trouble.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            BodyError::Disconnected
-        }))
-    }
-
-    /// An error of the store, or what made it one.
-    fn explain(&self, error: Error) -> Refusal {
-        let trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        trouble.unwrap_or(error).into()
-    }
 }
 
 #[cfg(test)]

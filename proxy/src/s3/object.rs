@@ -16,6 +16,7 @@ use super::query::Query;
 use super::refusal::Refusal;
 use super::{Scene, answer};
 use crate::body::{RequestBody, download};
+use crate::large;
 
 /// Headers of the answer that the reader chooses (`response-*`).
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -89,9 +90,10 @@ impl Scene<'_> {
                 return self.get_part(object, read, number).await;
             }
             Piece::Whole => (self.get_whole(object, version, conditions).await?, true),
-            Piece::Range(range, IfRange::Any) => {
-                (self.store.get(object, Read { version, conditions, range: Some(range) }).await?, false)
-            }
+            Piece::Range(range, IfRange::Any) => (
+                large::get(self.store, object, Read { version, conditions, range: Some(range) }).await?,
+                false,
+            ),
             Piece::Range(range, if_range) => {
                 let read = Read { version, conditions, range: Some(range) };
                 self.get_if_range(object, read, &if_range).await?
@@ -111,7 +113,7 @@ impl Scene<'_> {
         version: Option<VersionId>,
         conditions: Conditions,
     ) -> Result<Download, Error> {
-        self.store.get(object, Read { version, conditions, range: None }).await
+        large::get(self.store, object, Read { version, conditions, range: None }).await
     }
 
     /// The range, if the object is the one that the reader has a part of already; otherwise all of it, which is told.
@@ -122,11 +124,11 @@ impl Scene<'_> {
         if_range: &IfRange,
     ) -> Result<(Download, bool), Error> {
         let Read { version, conditions, range } = read;
-        let info = self.store.head(object, version, &conditions).await?;
+        let info = large::head(self.store, object, version, &conditions).await?;
         if if_range.includes(&info) {
             let etag = info.content.etag(ETagStyle::S3);
             let same = Conditions { if_match: Match::OneOf(vec![etag]), ..conditions.clone() };
-            match self.store.get(object, Read { version, conditions: same, range }).await {
+            match large::get(self.store, object, Read { version, conditions: same, range }).await {
                 // It has been replaced in the meantime.
                 Err(Error::PreconditionFailed) => {}
                 outcome => return Ok((outcome?, false)),
@@ -140,7 +142,7 @@ impl Scene<'_> {
         if let Piece::Part(number) = read.piece {
             return self.head_part(object, read, number).await;
         }
-        let info = self.store.head(object, read.version, &read.conditions).await?;
+        let info = large::head(self.store, object, read.version, &read.conditions).await?;
         let span = match read.piece {
             Piece::Range(range, if_range) if if_range.includes(&info) => match range.of(info.content.bytes) {
                 Some(span) => Some(span),

@@ -4,14 +4,15 @@ use axum::body::Body;
 use axum::response::Response;
 use http::HeaderValue;
 use martlet_model::{
-    ByteRange, Conditions, Digest, Download, ETagStyle, Error, Match, ObjectId, ObjectInfo, ObjectStore as _,
-    PartLayout, PartNumber, Read, Shape, Span, StoredChecksum, UploadError, VersionId,
+    ByteRange, Conditions, Digest, Download, ETagStyle, Error, Match, ObjectId, ObjectInfo, PartLayout,
+    PartNumber, Read, Span, StoredChecksum, UploadError, VersionId,
 };
 
 use super::command::ReadObject;
 use super::refusal::Refusal;
 use super::{Scene, answer, object};
 use crate::body::download;
+use crate::large;
 
 /// How often a part is looked for again when its object has been replaced in the meantime.
 const ATTEMPTS_COUNT_MAX: usize = 3;
@@ -61,12 +62,10 @@ impl Scene<'_> {
         conditions: &Conditions,
         number: PartNumber,
     ) -> Result<(ObjectInfo, Place), Refusal> {
-        let info = self.store.head(object, version, conditions).await?;
-        let place = match (info.content.digest, info.shape) {
-            (Digest::Parts { .. }, Shape::Plain) => {
-                place_of(&self.store.layout(object, version).await?, number)
-            }
-            (Digest::Whole(_), _) | (_, Shape::SegmentList { .. }) => place_of_whole(&info, number),
+        let info = large::head(self.store, object, version, conditions).await?;
+        let place = match info.content.digest {
+            Digest::Parts { .. } => place_of(&large::layout(self.store, object, &info).await?, number),
+            Digest::Whole(_) => place_of_whole(&info, number),
         };
         let place = place.ok_or(Error::Upload(UploadError::InvalidPart(number)))?;
         Ok((info, place))
@@ -88,7 +87,7 @@ impl Scene<'_> {
             conditions: Conditions { if_match: etag, ..Conditions::none(ETagStyle::S3) },
             range: Some(ByteRange::Between { first: span.start, last: span.end - 1 }),
         };
-        self.store.get(object, read).await.map(Some)
+        large::get(self.store, object, read).await.map(Some)
     }
 }
 

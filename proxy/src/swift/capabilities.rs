@@ -9,7 +9,11 @@ use martlet_model::limits::{
 use serde_json::json;
 
 use super::answer;
+use super::bulk;
 use super::headers::{HEADER_VALUE_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_VALUE_BYTES_MAX};
+use super::heartbeat;
+use super::slo;
+use crate::large;
 
 /// The name of the one storage policy. It is the name that Swift gives to its first.
 pub(super) const STORAGE_POLICY: &str = "Policy-0";
@@ -47,6 +51,18 @@ pub(super) fn answer() -> Response {
             "outgoing_allow_headers": ["x-object-meta-public-*"],
         },
         "versioned_writes": { "allowed_flags": ["x-versions-location", "x-history-location"] },
+        "slo": {
+            "max_manifest_segments": slo::SEGMENTS_COUNT_MAX,
+            "max_manifest_size": slo::MANIFEST_BYTES_MAX,
+            "min_segment_size": 1,
+            "yield_frequency": heartbeat::BEAT_INTERVAL.as_secs(),
+            "allow_async_delete": false,
+        },
+        "dlo": { "max_segments": large::SEGMENTS_COUNT_MAX },
+        "bulk_delete": {
+            "max_deletes_per_request": bulk::NAMES_COUNT_MAX,
+            "max_failed_deletes": bulk::FAILURES_COUNT_MAX,
+        },
     });
     answer::whole(
         StatusCode::OK,

@@ -5,13 +5,17 @@ use http::request::Parts;
 use martlet_model::{AccountName, ContainerId, ObjectId};
 
 use super::account::{self, HeadAccount, ListContainers, PostAccount};
+use super::bulk::{self, DeleteMany};
 use super::container::{self, ChangeContainer, HeadContainer, ListObjects};
-use super::joined::{self, DeleteJoined};
+use super::copy::{self, CopyObject};
+use super::joined;
 use super::login::{self, Login};
-use super::object::{self, DeleteObject, GetObject, HeadObject, PostObject, PutObject};
+use super::object::{self, DeleteObject, PostObject, PutObject};
 use super::path::Target;
 use super::query::Query;
+use super::read::{self, GetObject, HeadObject};
 use super::refusal::Refusal;
+use super::slo::{self, DeleteLarge, PutLarge};
 use super::temp_url;
 use super::unoffered;
 use super::versions::{self, ListVersions, PutVersion};
@@ -33,11 +37,14 @@ pub enum Command {
     DeleteContainer(ContainerId),
     PutObject(Box<PutObject>),
     PutVersion(PutVersion),
+    PutLarge(Box<PutLarge>),
+    CopyObject(Box<CopyObject>),
     GetObject(Box<GetObject>),
     HeadObject(Box<HeadObject>),
     PostObject(Box<PostObject>),
     DeleteObject(DeleteObject),
-    DeleteJoined(DeleteJoined),
+    DeleteLarge(DeleteLarge),
+    DeleteMany(DeleteMany),
 }
 
 impl Command {
@@ -48,6 +55,12 @@ impl Command {
         let query = if temp_url::is_link(&query) { Query::default() } else { query };
         let target = Target::parse(head.uri.path())?;
         unoffered::refuse(head, &query)?;
+        if let Some(account) = target.account()
+            && query.contains("bulk-delete")
+            && matches!(head.method, Method::POST | Method::DELETE)
+        {
+            return Ok(Self::DeleteMany(bulk::parse(account.clone(), head)));
+        }
         match target {
             Target::Capabilities => read_only(&head.method, Self::Capabilities),
             Target::Health => read_only(&head.method, Self::Health),
@@ -75,11 +88,15 @@ impl Command {
             Self::DeleteContainer(id) => &id.account,
             Self::PutObject(command) => &command.id.container.account,
             Self::PutVersion(command) => &command.id.container.account,
+            Self::PutLarge(command) => &command.id.container.account,
+            // Whose the other object is, is told by who denies it.
+            Self::CopyObject(command) => &command.target.container.account,
             Self::GetObject(command) => &command.id.container.account,
             Self::HeadObject(command) => &command.id.container.account,
             Self::PostObject(command) => &command.id.container.account,
             Self::DeleteObject(command) => &command.id.container.account,
-            Self::DeleteJoined(command) => &command.id.container.account,
+            Self::DeleteLarge(command) => &command.id.container.account,
+            Self::DeleteMany(command) => &command.account,
         })
     }
 }
@@ -115,14 +132,15 @@ fn of_container(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<Comm
 }
 
 fn of_object(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result<Command, Refusal> {
-    if joined::is_delete(&head.method, query)? {
-        return Ok(Command::DeleteJoined(joined::parse_delete(id, head)));
+    if let Some(command) = of_manifest(&id, head, query)? {
+        return Ok(command);
     }
     let version = versions::parse_id(query)?;
     Ok(match head.method {
-        Method::GET => Command::GetObject(Box::new(GetObject { version, ..object::parse_get(id, head)? })),
-        Method::HEAD => {
-            Command::HeadObject(Box::new(HeadObject { version, ..object::parse_head(id, head)? }))
+        Method::GET => Command::GetObject(Box::new(read::parse_get(id, version, head, query)?)),
+        Method::HEAD => Command::HeadObject(Box::new(read::parse_head(id, version, head, query)?)),
+        Method::PUT if copy::is_copy(&head.headers) => {
+            Command::CopyObject(Box::new(copy::parse_put(id, version, head, query)?))
         }
         Method::PUT if let Some(version) = version => {
             Command::PutVersion(versions::parse_put(id, version, head)?)
@@ -133,8 +151,33 @@ fn of_object(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result<Command, R
         Method::PUT => Command::PutObject(Box::new(object::parse_put(id, head)?)),
         Method::POST => Command::PostObject(Box::new(object::parse_post(id, head)?)),
         Method::DELETE => Command::DeleteObject(DeleteObject { version, ..object::parse_delete(id, head)? }),
-        _ => return Err(Refusal::WrongMethod { allowed: "DELETE, GET, HEAD, POST, PUT" }),
+        ref method if method.as_str() == "COPY" => {
+            Command::CopyObject(Box::new(copy::parse_copy(id, version, head, query)?))
+        }
+        _ => return Err(Refusal::WrongMethod { allowed: "COPY, DELETE, GET, HEAD, POST, PUT" }),
     })
+}
+
+/// What is done to a large object as such. `multipart-manifest=get` is the affair of whoever reads.
+fn of_manifest(id: &ObjectId, head: &Parts, query: &Query<'_>) -> Result<Option<Command>, Refusal> {
+    let reads = matches!(head.method.as_str(), "GET" | "HEAD" | "COPY")
+        || (head.method == Method::PUT && copy::is_copy(&head.headers));
+    match (&head.method, query.text(joined::PARAMETER)?) {
+        (_, None) => Ok(None),
+        (_, Some("get")) if reads => Ok(None),
+        (&Method::PUT, Some("put")) if reads => {
+            Err(Refusal::WrongManifest("Multipart Manifest PUTs cannot be COPY requests"))
+        }
+        (&Method::PUT, Some("put")) => {
+            Ok(Some(Command::PutLarge(Box::new(slo::parse_put(id.clone(), head, query)?))))
+        }
+        (&Method::DELETE, Some("delete")) => {
+            Ok(Some(Command::DeleteLarge(slo::parse_delete(id.clone(), head))))
+        }
+        (method, Some(other)) => {
+            Err(Refusal::NotOffered(format!("{} with {}={other}", method, joined::PARAMETER).into()))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ const AS_IN_SWIFT: &[(&str, &str)] = &[(".wav", "audio/x-wav")];
 /// The content type of a new object: what the header says, or what the ending of the name suggests where it says
 /// nothing or where `X-Detect-Content-Type` asks for that.
 pub(super) fn of_new(request: &HeaderMap, key: &ObjectKey) -> Result<String, Refusal> {
-    if headers::is_true(request, "x-detect-content-type")? {
-        return Ok(guessed(key));
-    }
-    Ok(given(request)?.unwrap_or_else(|| guessed(key)))
+    Ok(said(request, key)?.unwrap_or_else(|| guessed(key)))
+}
+
+/// The content type that the head says, or the one of the name where it asks for that.
+pub(super) fn said(request: &HeaderMap, key: &ObjectKey) -> Result<Option<String>, Refusal> {
+    if headers::is_true(request, "x-detect-content-type")? { Ok(Some(guessed(key))) } else { given(request) }
 }
 
 /// The content type that the header says.

@@ -77,7 +77,8 @@ pub(super) fn negotiate(query: &Query<'_>, headers: &HeaderMap) -> Result<Negoti
     Ok(Negotiated { format, source })
 }
 
-fn accepted(request: &HeaderMap) -> Result<Format, Refusal> {
+/// The format that `Accept` asks for; plain text where it isn't there.
+pub(super) fn accepted(request: &HeaderMap) -> Result<Format, Refusal> {
     let Some(value) = headers::text(request, ACCEPT.as_str())?.filter(|value| !value.is_empty()) else {
         return Ok(Format::Plain);
     };

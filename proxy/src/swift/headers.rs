@@ -1,9 +1,9 @@
 //! What a request's headers say, each read once and typed.
 
 use http::HeaderMap;
-use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use martlet_model::limits::{USER_METADATA_BYTES_MAX, USER_METADATA_COUNT_MAX};
-use martlet_model::{ByteRange, Conditions, ETagStyle, Match, UserMetadata};
+use martlet_model::{Conditions, ETagStyle, Match, UserMetadata};
 
 use super::date;
 use super::refusal::Refusal;
@@ -187,34 +187,6 @@ impl Dates {
     }
 }
 
-/// The range that a reader asks for.
-///
-/// What can't be read as a range means the whole object, as RFC 9110, section 14.2, allows;
-/// so do several ranges at once, which aren't offered.
-pub(super) fn range(headers: &HeaderMap) -> Result<Option<ByteRange>, Refusal> {
-    Ok(text(headers, RANGE.as_str())?.and_then(byte_range))
-}
-
-fn byte_range(value: &str) -> Option<ByteRange> {
-    // Swift takes spaces anywhere in it.
-    let value = value.replace([' ', '\t'], "");
-    let unit = value.get(..6).filter(|unit| unit.eq_ignore_ascii_case("bytes="))?;
-    match value[unit.len()..].split_once('-')? {
-        ("", count) => Some(ByteRange::Last(position(count)?)),
-        (first, "") => Some(ByteRange::From(position(first)?)),
-        (first, last) => {
-            let (first, last) = (position(first)?, position(last)?);
-            (first <= last).then_some(ByteRange::Between { first, last })
-        }
-    }
-}
-
-/// A row of digits; a position that no object reaches stays one.
-fn position(digits: &str) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
-}
-
 /// `If-Range`: whether the object is still the one that the reader has a piece of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfRange {
@@ -246,45 +218,6 @@ mod tests {
                 (name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
             })
             .collect()
-    }
-
-    #[track_caller]
-    fn check_range(value: &str, expected: Option<ByteRange>) {
-        assert_eq!(range(&headers(&[("Range", value)])).unwrap(), expected, "{value}");
-    }
-
-    #[test]
-    fn ranges() {
-        check_range("bytes=0-0", Some(ByteRange::Between { first: 0, last: 0 }));
-        check_range("Bytes=1-5", Some(ByteRange::Between { first: 1, last: 5 }));
-        check_range("bytes=5-", Some(ByteRange::From(5)));
-        check_range("bytes=-5", Some(ByteRange::Last(5)));
-        check_range(" bytes = 1 - 5 ", Some(ByteRange::Between { first: 1, last: 5 }));
-        check_range("bytes=-0", Some(ByteRange::Last(0)));
-        check_range("bytes=99999999999999999999999-", Some(ByteRange::From(u64::MAX)));
-    }
-
-    #[test]
-    fn what_is_no_range_means_everything() {
-        for value in [
-            "bytes=5-3",
-            "bytes=-",
-            "bytes=45",
-            "bytes=a-b",
-            "bytes=--1",
-            "bytes=1--2",
-            "lines=1-2",
-            "",
-            "bytes",
-            "ü",
-        ] {
-            check_range(value, None);
-        }
-    }
-
-    #[test]
-    fn several_ranges_at_once_mean_everything() {
-        check_range("bytes=0-1,3-4", None);
     }
 
     #[track_caller]

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use martlet_model::{
-    AccountName, ContainerEntry, ContainerName, ETagStyle, ListEntry, Md5, ObjectEntry, Timestamp,
-    VersionEntry, VersionKind,
+    AccountName, ContainerEntry, ContainerName, Content, Digest, ETagStyle, ListEntry, Md5, ObjectEntry,
+    Timestamp, VersionEntry, VersionKind,
 };
 use serde::{Serialize, Serializer};
 
@@ -52,6 +52,7 @@ pub(super) fn objects(
             bytes: entry.content.bytes,
             content_type: entry.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
             last_modified: JsonDate(entry.modified),
+            slo_etag: slo_etag(&entry.content),
         }),
         Format::Xml | Format::TextXml => xml_objects(container, entries),
     }
@@ -60,6 +61,10 @@ pub(super) fn objects(
 /// The versions of a container's objects, as JSON.
 pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
     json(entries, |entry| {
+        let slo_etag = match &entry.kind {
+            VersionKind::Object { content, .. } => slo_etag(content),
+            VersionKind::DeleteMarker => None,
+        };
         let (hash, bytes, content_type) = match &entry.kind {
             VersionKind::Object { content, content_type } => (
                 content.etag(ETagStyle::Swift),
@@ -75,11 +80,20 @@ pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
                 bytes,
                 content_type,
                 last_modified: JsonDate(entry.modified),
+                slo_etag,
             },
             version_id: entry.version.to_string(),
             is_latest: entry.is_latest,
         }
     })
+}
+
+/// The ETag of an object that has parts, as its reader gets it.
+fn slo_etag(content: &Content) -> Option<String> {
+    match content.digest {
+        Digest::Whole(_) => None,
+        Digest::Parts { .. } => Some(format!("\"{}\"", content.etag(ETagStyle::Swift))),
+    }
 }
 
 /// One name a line, whatever bytes the name has.
@@ -116,6 +130,8 @@ struct JsonObject<'a> {
     bytes: u64,
     content_type: &'a str,
     last_modified: JsonDate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slo_etag: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -221,7 +237,7 @@ fn element(xml: &mut String, tag: &str, text: &str) {
 ///
 /// XML 1.0 can't express most control characters. They are written as references all the same:
 /// a parser that takes them gives the right name, and one that doesn't fails instead of giving a wrong one.
-fn escape(xml: &mut String, text: &str) {
+pub(super) fn escape(xml: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '&' => xml.push_str("&amp;"),
@@ -241,7 +257,7 @@ fn reference(xml: &mut String, character: char) {
 
 #[cfg(test)]
 mod tests {
-    use martlet_model::{Content, Digest, Md5, ObjectKey, Usage};
+    use martlet_model::{Md5, ObjectKey, Usage};
     use proptest::prelude::*;
 
     use super::*;

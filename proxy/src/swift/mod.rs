@@ -9,14 +9,18 @@
 mod account;
 mod account_quota;
 mod answer;
+mod bulk;
 mod capabilities;
 mod command;
 mod container;
 mod content_type;
+mod copy;
 mod date;
 mod declared;
+mod expiry;
 mod format;
 mod headers;
+mod heartbeat;
 mod identify;
 mod joined;
 mod link_keys;
@@ -26,8 +30,12 @@ mod object;
 mod paging;
 mod path;
 mod query;
+mod ranges;
+mod read;
 mod refusal;
+mod report;
 mod settings;
+mod slo;
 mod temp_url;
 mod unoffered;
 mod versions;
@@ -152,13 +160,16 @@ impl Swift {
             Command::HeadContainer(command) => container::head(command, store).await,
             Command::PostContainer(command) => container::post(command, store).await,
             Command::DeleteContainer(id) => container::delete(id, store).await,
-            Command::PutObject(command) => object::put(*command, body, store).await,
+            Command::PutObject(command) => object::put(*command, body, store, now).await,
             Command::PutVersion(command) => versions::put(command, store).await,
-            Command::GetObject(command) => object::get(*command, store, about.id).await,
-            Command::HeadObject(command) => object::head(*command, store).await,
-            Command::PostObject(command) => object::post(*command, store).await,
+            Command::PutLarge(command) => slo::put(*command, body, store, now).await,
+            Command::CopyObject(command) => copy::perform(*command, store, now, about.id).await,
+            Command::GetObject(command) => read::get(*command, store, about.id).await,
+            Command::HeadObject(command) => read::head(*command, store).await,
+            Command::PostObject(command) => object::post(*command, store, now).await,
             Command::DeleteObject(command) => object::delete(command, store).await,
-            Command::DeleteJoined(command) => joined::delete(command, store).await,
+            Command::DeleteLarge(command) => Ok(slo::delete(command, store)),
+            Command::DeleteMany(command) => Ok(bulk::delete(command, body, store).await),
         }
     }
 }
@@ -189,8 +200,11 @@ fn transaction(id: RequestId) -> HeaderValue {
 
 /// What isn't the client's business is told to the log alone.
 fn log(refusal: &Refusal, about: &About) {
-    let Refusal::Store(error) = refusal else { return };
     let request = about.id;
+    if let Refusal::BrokenManifest(reason) = refusal {
+        tracing::warn!(%request, reason, "a large object can't be read");
+    }
+    let Refusal::Store(error) = refusal else { return };
     match refusal.status() {
         500 => tracing::error!(%request, %error, source = ?error.source(), "a request failed"),
         502.. => tracing::warn!(%request, %error, "a request was refused for now"),
@@ -226,6 +240,11 @@ fn refusal_headers(refusal: &Refusal) -> HeaderMap {
         // There is no body, so what is said of the object's body can't be taken to be said of another.
         Refusal::Store(Error::NotModified(info)) => headers = object::render(info),
         Refusal::Unmatched(info) => headers = object::render_state(info),
+        Refusal::NoSuchPart { info, count } => {
+            headers = object::render_state(info);
+            headers.insert("x-parts-count", HeaderValue::from(*count));
+            headers.insert(CONTENT_RANGE, answer::header_value(&format!("bytes */{}", info.content.bytes)));
+        }
         Refusal::Store(Error::RangeUnsatisfiable(info)) => {
             headers = object::render_state(info);
             let value = format!("bytes */{}", info.content.bytes);

@@ -48,6 +48,16 @@ impl Target {
         stored(&path)
     }
 
+    /// What a decoded `container[/object]` names in an account; slashes in front are of no account.
+    pub(super) fn below(account: &AccountName, name: &[u8]) -> Result<Self, Refusal> {
+        let name: &[u8] = &name[name.iter().position(|byte| *byte != b'/').unwrap_or(name.len())..];
+        if name.contains(&0) || std::str::from_utf8(name).is_err() {
+            return Err(Refusal::Precondition(BAD_BYTES.into()));
+        }
+        let path = Bytes::from([b"/v1/", account.as_str().as_bytes(), b"/", name].concat());
+        stored(&path)
+    }
+
     /// The account that is named, or that has what is named.
     pub(super) fn account(&self) -> Option<&AccountName> {
         match self {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::large::LargeError;
 use martlet_model::{BodyError, Error, NameError, ObjectInfo};
 
 /// Why a request isn't carried out.
@@ -17,6 +18,8 @@ pub enum Refusal {
     NoSuchPath,
     /// Swift knows this, and it isn't offered here. Names the header, the parameter or the method.
     NotOffered(Cow<'static, str>),
+    /// The method doesn't go with what the query asks for: 405, in these words.
+    WrongManifest(&'static str),
     /// The methods that this path has.
     WrongMethod { allowed: &'static str },
     /// None of the formats that the caller accepts can be had.
@@ -25,6 +28,12 @@ pub enum Refusal {
     LengthRequired,
     /// The declared body is larger than an object may be.
     TooLarge,
+    /// The body holds, or asks for, more than is done in one request.
+    LargeManifest(Cow<'static, str>),
+    /// The object has no such part, but so many.
+    NoSuchPart { info: Box<ObjectInfo>, count: usize },
+    /// The segments of a large object don't make it up; the log says why.
+    BrokenManifest(&'static str),
     /// The ETag that the caller expects can't be that of any object.
     ImpossibleETag,
     /// The caller's credentials are wrong, or there are none.
@@ -67,6 +76,15 @@ impl From<Error> for Refusal {
     }
 }
 
+impl From<LargeError> for Refusal {
+    fn from(error: LargeError) -> Self {
+        match error {
+            LargeError::Store(error) => error.into(),
+            LargeError::Broken(reason) => Self::BrokenManifest(reason),
+        }
+    }
+}
+
 impl Refusal {
     /// The status, and what the body says.
     pub fn answer(&self) -> (u16, Words) {
@@ -76,10 +94,16 @@ impl Refusal {
             Self::Precondition(text) => (412, Words::Html(text.clone())),
             Self::NoSuchPath => (404, Words::Page),
             Self::NotOffered(what) => (501, Words::Plain(format!("{what} is not offered").into())),
+            Self::WrongManifest(text) => (405, Words::Html((*text).into())),
             Self::WrongMethod { .. } => (405, Words::Page),
             Self::NotAcceptable => (406, Words::Page),
             Self::LengthRequired => (411, Words::Plain("Missing Content-Length header.".into())),
             Self::TooLarge => (413, Words::Plain("Your request is too large.".into())),
+            Self::LargeManifest(text) => (413, Words::Html(text.clone())),
+            Self::NoSuchPart { .. } => {
+                (416, Words::Html("The requested part number is not satisfiable".into()))
+            }
+            Self::BrokenManifest(_) => (409, Words::Page),
             Self::ImpossibleETag => (422, Words::Page),
             Self::Unauthorized { .. } => (401, Words::Page),
             Self::LinkInvalid { .. } => (401, Words::Html("401 Unauthorized: Temp URL invalid\n".into())),

@@ -11,20 +11,12 @@ use super::refusal::Refusal;
 
 /// Headers of requests for something to be done, by how they begin.
 const DEMANDS: &[&str] = &[
-    "destination-account",
     "x-account-sysmeta-",
     "x-container-sysmeta-",
-    "x-copied-from",
-    "x-copy-from",
-    "x-delete-after",
-    "x-delete-at",
-    "x-fresh-metadata",
-    "x-object-manifest",
     "x-object-sysmeta-",
     "x-object-transient-sysmeta-",
     "x-open-expired",
     "x-robots-tag",
-    "x-static-large-object",
     "x-symlink-target",
 ];
 
@@ -41,8 +33,7 @@ const SETTINGS: &[&str] = &[
     "x-versions-mode",
 ];
 
-const PARAMETERS: &[&str] =
-    &["bulk-delete", "extract-archive", "part-number", "swiftinfo_expires", "swiftinfo_sig"];
+const PARAMETERS: &[&str] = &["extract-archive", "swiftinfo_expires", "swiftinfo_sig"];
 
 /// Refuses a request that asks for something which isn't offered.
 pub(super) fn refuse(head: &Parts, query: &Query<'_>) -> Result<(), Refusal> {
@@ -54,7 +45,7 @@ pub(super) fn refuse(head: &Parts, query: &Query<'_>) -> Result<(), Refusal> {
 
 fn refuse_method(method: &Method) -> Result<(), Refusal> {
     match method.as_str() {
-        "COPY" | "OPTIONS" => Err(Refusal::NotOffered(method.as_str().to_owned().into())),
+        "OPTIONS" => Err(Refusal::NotOffered(method.as_str().to_owned().into())),
         _ => Ok(()),
     }
 }
@@ -123,10 +114,7 @@ mod tests {
 
     #[test]
     fn headers_with_a_meaning_are_named() {
-        check_header("X-Object-Manifest", Some("X-Object-Manifest"));
-        check_header("x-delete-at", Some("X-Delete-At"));
-        check_header("X-Delete-After", Some("X-Delete-After"));
-        check_header("X-Copy-From", Some("X-Copy-From"));
+        check_header("X-Open-Expired", Some("X-Open-Expired"));
         check_header("X-Symlink-Target-Account", Some("X-Symlink-Target-Account"));
         check_header("X-Container-Sync-To", Some("X-Container-Sync-To"));
     }
@@ -135,7 +123,7 @@ mod tests {
     fn what_cannot_be_set_may_be_unset() {
         check_header("X-Remove-Container-Sync-To", None);
         assert_eq!(find("POST", "", Some(("X-Container-Sync-To", ""))), None);
-        assert_eq!(find("POST", "", Some(("X-Delete-At", ""))).as_deref(), Some("X-Delete-At"));
+        assert_eq!(find("POST", "", Some(("X-Open-Expired", ""))).as_deref(), Some("X-Open-Expired"));
     }
 
     #[test]
@@ -149,8 +137,7 @@ mod tests {
 
     #[test]
     fn parameters_with_a_meaning_are_named() {
-        check_query("bulk%2Ddelete", Some("bulk-delete"));
-        check_query("bulk-delete", Some("bulk-delete"));
+        check_query("extract%2Darchive", Some("extract-archive"));
         check_query("extract-archive=tar", Some("extract-archive"));
         check_query("format=json&limit=1&marker=a&cache=no", None);
     }
@@ -163,7 +150,6 @@ mod tests {
 
     #[test]
     fn methods_with_a_meaning_are_named() {
-        assert_eq!(find("COPY", "", None).as_deref(), Some("COPY"));
         assert_eq!(find("OPTIONS", "", None).as_deref(), Some("OPTIONS"));
         assert_eq!(find("DELETE", "", None), None);
     }

@@ -154,8 +154,17 @@ async fn capabilities_promise_nothing_that_is_not_offered() {
     let info = server.send("GET", "/info", &[], b"").await;
     let info: serde_json::Value = serde_json::from_slice(&info.body).unwrap();
     let sections: Vec<_> = info.as_object().unwrap().keys().collect();
-    let offered =
-        ["account_quotas", "container_quotas", "object_versioning", "swift", "tempurl", "versioned_writes"];
+    let offered = [
+        "account_quotas",
+        "bulk_delete",
+        "container_quotas",
+        "dlo",
+        "object_versioning",
+        "slo",
+        "swift",
+        "tempurl",
+        "versioned_writes",
+    ];
     assert_eq!(sections, offered);
 }
 

@@ -150,16 +150,9 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
     let server = Server::start().await;
     let session = stored(&server).await;
     for (method, path, header, named) in [
-        ("COPY", "/box/key", ("Destination", "box/copy"), "COPY"),
         ("OPTIONS", "/box/key", ("Origin", "http://x"), "OPTIONS"),
-        ("PUT", "/box/copy", ("X-Copy-From", "/box/key"), "X-Copy-From"),
-        ("PUT", "/box/key", ("X-Object-Manifest", "box/key"), "X-Object-Manifest"),
-        ("PUT", "/box/key", ("X-Delete-After", "60"), "X-Delete-After"),
-        ("POST", "/box/key", ("X-Delete-At", "2000000000"), "X-Delete-At"),
-        ("PUT", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
-        ("GET", "/box/key?multipart-manifest=get", ("X-A", "b"), "multipart-manifest"),
-        ("POST", "?bulk-delete", ("X-A", "b"), "bulk-delete"),
-        ("DELETE", "?bulk-delete=1", ("X-A", "b"), "bulk-delete"),
+        ("GET", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
+        ("POST", "/box/key", ("X-Open-Expired", "true"), "X-Open-Expired"),
         ("PUT", "/box?extract-archive=tar", ("X-A", "b"), "extract-archive"),
         ("POST", "/box", ("X-Container-Sync-To", "x"), "X-Container-Sync-To"),
         ("POST", "/box/key", ("Content-Type", "multipart/form-data; boundary=x"), "multipart/form-data"),

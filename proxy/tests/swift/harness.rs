@@ -41,7 +41,11 @@ impl Server {
         let users = ["test", "other"].into_iter().fold(UserTable::default(), |users, account| {
             let name = AccountName::parse(format!("AUTH_{account}").as_bytes()).expect("a name of letters");
             let identity = Identity::user(name, "tester", Role::Owner);
-            users.with_swift_name(format!("{account}:tester"), Secret::new("testing"), identity)
+            users.with_access_key(account, Secret::new("testing"), identity.clone()).with_swift_name(
+                format!("{account}:tester"),
+                Secret::new("testing"),
+                identity,
+            )
         });
         let admin = AccountName::parse(b"AUTH_admin").expect("a name of letters");
         let users = users.with_swift_name(
@@ -184,6 +188,11 @@ pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Answer {
     parse(&received, request.starts_with(b"HEAD ")).expect("the answer is HTTP")
 }
 
+/// Whatever comes back until the server closes, be it whole or not.
+pub(crate) async fn received(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    exchange(address, request).await.expect("the server answers and closes")
+}
+
 async fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request).await?;
@@ -200,11 +209,30 @@ fn parse(received: &[u8], is_head: bool) -> Option<Answer> {
     let headers: Option<Vec<_>> = lines
         .map(|line| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned())))
         .collect();
-    let answer = Answer { status, headers: headers?, body: received[end + 4..].to_vec() };
+    let mut answer = Answer { status, headers: headers?, body: received[end + 4..].to_vec() };
+    if answer.find("transfer-encoding") == Some("chunked") {
+        answer.body = dechunked(&answer.body)?;
+        return Some(answer);
+    }
     // Of all answers only "not modified" goes without a length: it would be that of the object.
     let length = answer.find("content-length").map(str::parse::<usize>).transpose().ok()?;
     assert_eq!(length.is_none(), answer.status == 304, "{answer:?}");
     let expected = if is_head { 0 } else { length.unwrap_or_default() };
     assert_eq!(answer.body.len(), expected, "{answer:?}");
     Some(answer)
+}
+
+/// `None` where the last chunk is missing: the server broke off.
+fn dechunked(mut chunked: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = chunked.windows(2).position(|window| window == b"\r\n")?;
+        let bytes = usize::from_str_radix(std::str::from_utf8(&chunked[..line]).ok()?, 16).ok()?;
+        chunked = &chunked[line + 2..];
+        body.extend_from_slice(chunked.get(..bytes)?);
+        chunked = chunked.get(bytes + 2..)?;
+        if bytes == 0 {
+            return Some(body);
+        }
+    }
 }

@@ -56,7 +56,7 @@ async fn an_impossible_range_is_416_and_says_how_long_the_object_is() {
 async fn what_is_no_range_gives_everything() {
     let server = Server::start().await;
     let session = digits(&server).await;
-    for range in ["bytes=4-2", "bytes=-", "bytes=x", "lines=1-2", "bytes=1-2,4-5"] {
+    for range in ["bytes=4-2", "bytes=-", "bytes=x", "lines=1-2"] {
         let answer = read(&session, range).await;
         assert_eq!((answer.status, answer.text()), (200, "0123456789"), "{range}");
         assert_eq!(answer.find("content-range"), None);
