@@ -81,6 +81,7 @@ pub(crate) enum ConfigError {
 /// What both kinds of process have.
 pub(crate) struct Membership {
     pub(crate) ring: Arc<Ring>,
+    pub(crate) ring_file: PathBuf,
     pub(crate) cluster: ClusterFile,
 }
 
@@ -134,9 +135,10 @@ impl Membership {
     }
 
     fn load(config: &Path, ring: &Path, secrets: &Path) -> Result<Self, ConfigError> {
-        let ring = Arc::new(files::read_ring(&beside(config, ring))?);
+        let ring_file = beside(config, ring);
+        let ring = Arc::new(files::read_ring(&ring_file)?);
         let cluster = files::read_cluster(&beside(config, secrets))?;
-        Ok(Self { ring, cluster })
+        Ok(Self { ring, ring_file, cluster })
     }
 }
 

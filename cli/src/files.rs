@@ -24,7 +24,10 @@ pub(crate) enum FileError {
 
 /// Puts a file in place durably, whole or not at all. The process's umask keeps it from other users.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    publish::replace(&SystemFiles, path, content).map_err(in_vain("write", path))
+    // Of a bare name, the folder is the one that the process is in.
+    let is_bare = path.parent().is_some_and(|folder| folder.as_os_str().is_empty());
+    let target = if is_bare { &Path::new(".").join(path) } else { path };
+    publish::replace(&SystemFiles, target, content).map_err(in_vain("write", path))
 }
 
 /// Makes a folder, and those above it that are missing.

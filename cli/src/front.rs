@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use martlet_auth::token::TokenKey;
+use martlet_auth::users::{ChainedUsers, StoredUsers};
 use martlet_auth::{Identity, Role, Secret, UserTable};
 use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
 use martlet_model::{AccountName, NameError};
@@ -29,11 +30,14 @@ pub(crate) fn gateway(file: &ClusterFile, store: ClusterStore, face: Face) -> Re
         token_key: TokenKey::derive(&file.token_secret.0),
         storage_url_scheme: face.storage_url_scheme,
     };
-    let users = Arc::new(users(&file.user)?);
-    Ok(Gateway::new(Arc::new(store), users, Arc::new(SystemClock), options))
+    let (store, clock) = (Arc::new(store), Arc::new(SystemClock));
+    // The first user, whose keys the files have, and everybody whom `martlet user` has made.
+    let stored = StoredUsers::new(store.clone(), clock.clone());
+    let users = ChainedUsers::new(Arc::new(first_user(&file.user)?), Arc::new(stored));
+    Ok(Gateway::new(store, Arc::new(users), clock, options))
 }
 
-fn users(user: &UserFile) -> Result<UserTable, NameError> {
+fn first_user(user: &UserFile) -> Result<UserTable, NameError> {
     let identity =
         Identity::user(AccountName::parse(user.account.as_bytes())?, user.name.as_str(), Role::Owner);
     Ok(UserTable::default()

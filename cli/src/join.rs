@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use martlet_cluster::{ClusterStore, MissingReplica};
 use martlet_link::NodeLink;
-use martlet_ring::{DeviceId, Ring};
+use martlet_ring::DeviceId;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{ConfigError, Membership};
 use crate::devices::{OpenedDevice, Replicas, replicas_of};
-use crate::files;
-use crate::links;
-use crate::secrets::ClusterFile;
+use crate::files::{self, FileError};
+use crate::keeper::{RingKeeper, Role};
+use crate::network::{self, LiveStore, Network};
 use crate::serve::data::{Data, DataError, LINK_ADDRESS};
 
 /// How long the server that runs over a folder may take to answer.
@@ -45,6 +45,8 @@ pub(crate) enum JoinError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Cluster(#[from] MissingReplica),
     #[error("{} holds no cluster", .0.display())]
     NoCluster(PathBuf),
@@ -55,20 +57,27 @@ pub(crate) enum JoinError {
 /// A store over the rows of a cluster.
 pub(crate) struct Joined {
     pub(crate) store: ClusterStore,
-    pub(crate) ring: Arc<Ring>,
-    /// Every device of the ring.
-    pub(crate) replicas: Replicas,
-    /// Devices that this process has opened itself.
-    devices: Vec<(DeviceId, OpenedDevice)>,
+    way: Way,
+}
+
+/// How the devices are reached.
+enum Way {
+    /// Over links, by whatever ring is the newest.
+    Links { network: Arc<Network>, _live: LiveStore },
+    /// Through a server whose ring never changes.
+    Server { replicas: Replicas },
+    /// By this process itself, which has opened them.
+    Alone { devices: Vec<(DeviceId, OpenedDevice)> },
 }
 
 /// Joins the cluster. Called within a runtime.
 pub(crate) async fn join(place: &Place) -> Result<Joined, JoinError> {
     match place {
         Place { config: Some(config), .. } => {
-            let Membership { ring, cluster } = Membership::of(config)?;
-            let replicas = links::replicas(&cluster, &ring, Replicas::new());
-            Joined::over(&cluster, ring, replicas, Vec::new())
+            let Membership { ring, cluster, .. } = Membership::of(config)?;
+            let network = Network::new(&cluster, RingKeeper::start(ring, Role::Guest)?);
+            let live = network.store(&cluster)?;
+            Ok(Joined { store: live.store.clone(), way: Way::Links { network, _live: live } })
         }
         Place { data: Some(folder), .. } => join_folder(folder).await,
         Place { data: None, config: None } => Err(JoinError::Nowhere),
@@ -76,21 +85,22 @@ pub(crate) async fn join(place: &Place) -> Result<Joined, JoinError> {
 }
 
 impl Joined {
-    fn over(
-        cluster: &ClusterFile,
-        ring: Arc<Ring>,
-        replicas: Replicas,
-        devices: Vec<(DeviceId, OpenedDevice)>,
-    ) -> Result<Self, JoinError> {
-        let store = links::store(cluster, &ring, replicas.clone())?;
-        Ok(Self { store, ring, replicas, devices })
+    /// Every device of the ring, by which the store goes at the moment.
+    pub(crate) fn replicas(&self) -> Replicas {
+        match &self.way {
+            Way::Links { network, .. } => network.replicas(&self.store.ring()),
+            Way::Server { replicas } => replicas.clone(),
+            Way::Alone { devices } => replicas_of(devices),
+        }
     }
 
     /// Waits for what goes on in the background, and closes what was opened.
     pub(crate) async fn leave(self) {
         self.store.idle().await;
-        for (_, device) in &self.devices {
-            device.close().await;
+        if let Way::Alone { devices } = &self.way {
+            for (_, device) in devices {
+                device.close().await;
+            }
         }
     }
 }
@@ -115,8 +125,8 @@ async fn join_folder(folder: &Path) -> Result<Joined, JoinError> {
 /// Over the devices themselves, which nobody else has open.
 fn alone(data: Data) -> Result<Joined, JoinError> {
     let Data { cluster, ring, devices, .. } = data;
-    let replicas = replicas_of(&devices);
-    Joined::over(&cluster, ring, replicas, devices)
+    let store = network::store(&cluster, &ring, replicas_of(&devices))?;
+    Ok(Joined { store, way: Way::Alone { devices } })
 }
 
 /// Through the server that runs over the folder; `None`: none does.
@@ -133,5 +143,6 @@ async fn join_server(folder: &Path) -> Result<Option<Joined>, JoinError> {
     if !link.is_connected() || answered.is_err() {
         return Ok(None);
     }
-    Joined::over(&cluster, ring, replicas, Vec::new()).map(Some)
+    let store = network::store(&cluster, &ring, replicas.clone())?;
+    Ok(Some(Joined { store, way: Way::Server { replicas } }))
 }

@@ -9,9 +9,11 @@ mod credentials;
 mod devices;
 mod files;
 mod front;
+mod fsck;
 mod init;
 mod join;
-mod links;
+mod keeper;
+mod network;
 mod node;
 mod process;
 mod proxy;
@@ -19,6 +21,7 @@ mod ring;
 mod secrets;
 mod serve;
 mod status;
+mod user;
 mod workers;
 
 use std::process::ExitCode;
@@ -48,6 +51,10 @@ enum Command {
     Ring(ring::Options),
     /// Say which devices of a cluster answer, and whether that is enough.
     Status(status::Options),
+    /// Make, list and remove users, and change their keys.
+    User(user::Options),
+    /// Count, row by row and blob by blob, what isn't fully redundant.
+    Fsck(fsck::Options),
 }
 
 impl Command {
@@ -69,6 +76,8 @@ fn main() -> ExitCode {
         Command::Node(options) => node::run(&options).map_err(Into::into),
         Command::Ring(options) => ring::run(options).map_err(Into::into),
         Command::Status(options) => status::run(&options).map_err(Into::into),
+        Command::User(options) => user::run(&options).map_err(Into::into),
+        Command::Fsck(options) => fsck::run(&options).map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,9 @@ use tokio::net::TcpListener;
 
 use crate::config::{ConfigError, Membership, Node};
 use crate::devices::{Habits, OpenedDevice, replicas_of};
-use crate::links;
+use crate::files::FileError;
+use crate::keeper::{RingKeeper, Role};
+use crate::network::Network;
 use crate::process::{self, ProcessError};
 use crate::workers::Workers;
 
@@ -34,6 +36,8 @@ pub(crate) struct Options {
 pub(crate) enum NodeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Process(#[from] ProcessError),
     #[error("{0} is in use by another process")]
@@ -70,15 +74,22 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let listen = |source| NodeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let own = replicas_of(&devices);
-    let Membership { ring, cluster } = &node.membership;
-    let store = links::store(cluster, ring, links::replicas(cluster, ring, own.clone()))?;
-    let in_ring = own.keys().copied().filter(|id| ring.device(*id).is_some());
-    let workers = Workers::start(&store, in_ring, Stagers::Anywhere);
+    let Membership { ring, ring_file, cluster } = &node.membership;
+    let role = Role::Node { file: ring_file.clone(), devices: own.clone() };
+    let keeper = RingKeeper::start(ring.clone(), role)?;
+    // Also the own devices are reached through the link: so whatever is asked of them comes by a ring that holds.
+    let live = Network::new(cluster, keeper.clone()).store(cluster)?;
+    let workers = Workers::start(&live.store, own.keys().copied(), Stagers::Anywhere);
     println!("Martlet serves {} at {address}", node.id);
     println!("ready");
-    martlet_link::serve(listener, own, cluster.link_identity(), stop).await;
-    workers.stop().await;
-    store.idle().await;
+    let served = martlet_link::Node { devices: own, identity: cluster.link_identity(), rings: Some(keeper) };
+    // The workers first: they need what is served.
+    let stop = async {
+        stop.await;
+        workers.stop().await;
+        live.store.idle().await;
+    };
+    martlet_link::serve_node(listener, served, stop).await;
     for (_, device) in &devices {
         device.close().await;
     }

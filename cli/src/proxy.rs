@@ -9,9 +9,10 @@ use martlet_proxy::serve;
 use tokio::net::TcpListener;
 
 use crate::config::{ConfigError, Membership, Proxy};
-use crate::devices::Replicas;
+use crate::files::FileError;
 use crate::front::{Face, gateway};
-use crate::links;
+use crate::keeper::{RingKeeper, Role};
+use crate::network::Network;
 use crate::process::{self, ProcessError};
 
 #[derive(clap::Args)]
@@ -29,6 +30,8 @@ pub(crate) struct Options {
 pub(crate) enum ProxyError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Process(#[from] ProcessError),
     #[error("can't listen on {address}")]
@@ -53,8 +56,10 @@ pub(crate) fn run(options: &Options) -> Result<(), ProxyError> {
 async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
     // Before anything is announced, so that whoever has read the announcement can stop the proxy.
     let stop = process::stop_signal()?;
-    let Membership { ring, cluster } = proxy.membership;
-    let store = links::store(&cluster, &ring, links::replicas(&cluster, &ring, Replicas::new()))?;
+    let Membership { ring, ring_file, cluster } = proxy.membership;
+    let keeper = RingKeeper::start(ring, Role::Proxy { file: ring_file })?;
+    let live = Network::new(&cluster, keeper).store(&cluster)?;
+    let store = &live.store;
     let address = proxy.config.listen;
     let face = Face {
         region: proxy.config.region,

@@ -1,6 +1,7 @@
 //! `martlet ring`: makes and changes ring files, and says what a change would do before anything is written.
 
 mod device;
+mod push;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use martlet_ring::ring::RingError;
 use martlet_ring::{Device, DeviceId, Movement, NodeId, Ring, build, edit, partition_bits_for};
 
 use self::device::DeviceArgument;
+use self::push::{Fetch, Push, PushError, fetch, push};
 use crate::files::{self, FileError};
 use crate::process;
 
@@ -34,6 +36,10 @@ enum Action {
     SetAddress(SetAddress),
     /// Plan to go on where the last change has left something to settle.
     Rebalance(Plan),
+    /// Plan to give a changed ring to a running cluster.
+    Push(Push),
+    /// Write the ring of a running cluster to a file.
+    Fetch(Fetch),
 }
 
 #[derive(clap::Args)]
@@ -48,7 +54,7 @@ struct File {
 struct Plan {
     #[command(flatten)]
     file: File,
-    /// Write the file. Without it, only what would change is shown.
+    /// Do it. Without it, only what would change is shown.
     #[arg(long)]
     yes: bool,
 }
@@ -111,6 +117,8 @@ struct SetAddress {
 pub(crate) enum RingCommandError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Push(#[from] PushError),
     #[error("no such ring can be")]
     Ring(#[from] RingError),
     #[error("{} exists already: a ring is made once, and changed afterwards", .0.display())]
@@ -139,6 +147,8 @@ pub(crate) fn run(options: Options) -> Result<(), RingCommandError> {
         Action::SetAddress(SetAddress { plan, node, address }) => {
             change(&plan, |ring| with_address(ring, NodeId(node), &address))
         }
+        Action::Push(options) => Ok(push(&options)?),
+        Action::Fetch(options) => Ok(fetch(&options)?),
         Action::Rebalance(plan) => change(&plan, |ring| Ok(ring.devices().to_vec())),
     }
 }

@@ -19,7 +19,7 @@ use crate::devices::replicas_of;
 use crate::front::{Face, gateway};
 use crate::process::{self, ProcessError};
 use crate::workers::Workers;
-use crate::{credentials, links};
+use crate::{credentials, network};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<(), ServeError> {
 async fn run_over(data: Data, address: SocketAddr) -> Result<(), ServeError> {
     // Before anything is announced, so that whoever has read the announcement can stop the server.
     let stop = process::stop_signal()?;
-    let store = links::store(&data.cluster, &data.ring, replicas_of(&data.devices))?;
+    let store = network::store(&data.cluster, &data.ring, replicas_of(&data.devices))?;
     let face = Face {
         region: credentials::REGION.to_owned(),
         virtual_host_suffixes: Vec::new(),

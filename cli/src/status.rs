@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<(), StatusError> {
 }
 
 async fn report(joined: &Joined) -> Result<(), StatusError> {
-    let ring = &joined.ring;
+    let ring = joined.store.ring();
     println!("Ring version {}, {} devices", ring.version(), ring.devices().len());
     let answers = ask_all(joined).await;
     let mut there = Vec::new();
@@ -56,7 +56,7 @@ async fn report(joined: &Joined) -> Result<(), StatusError> {
         };
         println!("{} on {} at {}: {what}", device.id, device.node, device.address);
     }
-    match without_majority(ring, &there) {
+    match without_majority(&ring, &there) {
         0 => {
             println!("Every partition has a majority of its replicas.");
             Ok(())
@@ -67,8 +67,7 @@ async fn report(joined: &Joined) -> Result<(), StatusError> {
 
 async fn ask_all(joined: &Joined) -> Vec<(DeviceId, Result<Duration, ReplicaError>)> {
     let mut asking = JoinSet::new();
-    for (&id, replica) in &joined.replicas {
-        let replica = replica.clone();
+    for (id, replica) in joined.replicas() {
         asking.spawn(async move {
             let started = Instant::now();
             let late = |_| Err(ReplicaError::Unreachable("it took too long".to_owned()));

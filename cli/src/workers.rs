@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_cluster::workers::{Stagers, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans};
+use martlet_cluster::workers::{
+    Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, repair, sweep_orphans,
+};
 use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
 use martlet_model::Result;
 use martlet_ring::DeviceId;
@@ -20,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 /// How much of a queue one round takes.
 const ROUND_COUNT: usize = 200;
+/// How often the replicas of a partition are compared, when they agreed the last time.
+const REPAIR_PAUSE: Duration = Duration::from_secs(15);
 /// How long a stop waits for rounds that have begun. What is cut off there is begun again after the next start.
 const STOP_DURATION_MAX: Duration = Duration::from_secs(5);
 
@@ -51,6 +55,8 @@ impl Workers {
             tokio::spawn(worker.clone().keep_collecting_garbage()),
             tokio::spawn(worker.clone().keep_removing_tombstones()),
             tokio::spawn(worker.clone().keep_clearing_tables()),
+            tokio::spawn(worker.clone().keep_repairing()),
+            tokio::spawn(worker.clone().keep_removing_expired()),
             tokio::spawn(worker.keep_sweeping()),
         ];
         Self { stop, tasks }
@@ -74,7 +80,7 @@ impl Worker {
     async fn keep_collecting_garbage(mut self) {
         loop {
             let mut removed = 0;
-            for &device in &*self.devices.clone() {
+            for device in self.devices_in_ring() {
                 let round = collect_garbage(&self.cluster, device, ROUND_COUNT).await;
                 removed +=
                     logged("collect garbage", device, round).map_or(0, |round| round.removed + round.kept);
@@ -88,7 +94,7 @@ impl Worker {
     async fn keep_removing_tombstones(mut self) {
         loop {
             let mut removed = 0;
-            for &device in &*self.devices.clone() {
+            for device in self.devices_in_ring() {
                 let round = remove_tombstones(&self.cluster, device, ROUND_COUNT).await;
                 removed += logged("remove tombstones", device, round).map_or(0, |round| round.removed);
             }
@@ -113,9 +119,41 @@ impl Worker {
         }
     }
 
+    async fn keep_removing_expired(mut self) {
+        loop {
+            let removed = match expire(&self.cluster, ROUND_COUNT).await {
+                Ok(round) => round.removed,
+                Err(error) => {
+                    tracing::warn!("can't remove expired objects: {error}");
+                    0
+                }
+            };
+            if self.is_stopped_after(if removed == 0 { rest() } else { PAUSE }).await {
+                return;
+            }
+        }
+    }
+
+    async fn keep_repairing(mut self) {
+        loop {
+            let mut leveled = 0;
+            for device in self.devices_in_ring() {
+                if let Some(round) = logged("repair", device, repair(&self.cluster, device).await) {
+                    leveled += round.rows_leveled;
+                    if round.rows_leveled > 0 {
+                        tracing::info!(%device, rows = round.rows_leveled, "brought rows level");
+                    }
+                }
+            }
+            if self.is_stopped_after(if leveled == 0 { REPAIR_PAUSE } else { PAUSE }).await {
+                return;
+            }
+        }
+    }
+
     async fn keep_sweeping(mut self) {
         loop {
-            for &device in &*self.devices.clone() {
+            for device in self.devices_in_ring() {
                 let mut after = None;
                 loop {
                     let sweep = sweep_orphans(&self.cluster, device, after, ROUND_COUNT, self.stagers).await;
@@ -129,6 +167,12 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// A device may be there before the ring has it.
+    fn devices_in_ring(&self) -> Vec<DeviceId> {
+        let ring = self.cluster.ring();
+        self.devices.iter().copied().filter(|id| ring.device(*id).is_some()).collect()
     }
 
     /// Rests; `true`: it is time to stop.

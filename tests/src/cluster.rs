@@ -69,6 +69,36 @@ impl Cluster {
         Self { folder: folder.to_owned(), environment, port, running: BTreeMap::new() }
     }
 
+    /// Prepares a further node with one device, which bears its number, and doesn't start it.
+    /// The ring doesn't know it yet.
+    pub fn prepare_node(&self, number: u8) {
+        let name = format!("node-{number}");
+        let folder = self.folder.join(&name);
+        fs::create_dir_all(folder.join("devices")).expect("the folder can be made");
+        for file in ["cluster.toml", "cluster.ring"] {
+            let source = self.folder.join("node-1").join(file);
+            fs::copy(source, folder.join(file)).expect("the file can be copied");
+        }
+        let config = format!(
+            "node = {number}\nlisten = \"{}\"\nring = \"cluster.ring\"\nsecrets = \"cluster.toml\"\n\
+             [devices]\n{number} = \"devices/{number}\"\n",
+            self.node_address(number)
+        );
+        let file = folder.join("node.toml");
+        fs::write(&file, config).expect("the file can be written");
+        let made = martlet(&["node", "--make-devices", "--config", &file.to_string_lossy()]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let first = self.command("node-1");
+        let line = format!("{name}\t{}\n", first.replace("node-1", &name));
+        let processes = self.processes() + &line;
+        fs::write(self.folder.join("processes.txt"), processes).expect("the list can be written");
+    }
+
+    /// Where the node with this number listens.
+    pub fn node_address(&self, number: u8) -> String {
+        format!("127.0.0.{}:{}", 10 + number, self.port)
+    }
+
     /// Starts every process of `processes.txt`, nodes first, as they stand there.
     pub fn launch_all(&mut self) {
         for name in self.names() {

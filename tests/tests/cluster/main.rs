@@ -13,6 +13,8 @@ mod killed_proxies;
 #[cfg(test)]
 mod lost_nodes;
 #[cfg(test)]
+mod rings;
+#[cfg(test)]
 mod s3;
 #[cfg(test)]
 mod starting;
