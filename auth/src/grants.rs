@@ -1,13 +1,16 @@
 //! What a container grants, in whichever dialect it was granted.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
-use martlet_model::{ContainerName, Setting, Settings};
+use martlet_model::{ContainerId, ContainerInfo, ContainerName, Setting, Settings};
 
 use crate::action::{AclRight, Action, SwiftRight};
 use crate::bucket_controls::{ObjectOwnership, PublicAccessBlock};
 use crate::policy::{Policy, Verdict};
 use crate::request::Request;
-use crate::s3_acl::Acl;
+use crate::s3_acl::{Acl, Permission};
 use crate::swift_acl::{Direction, SwiftAcl};
 
 /// A container's ACLs of both dialects, its policy, and what keeps them in check.
@@ -26,6 +29,48 @@ pub struct ContainerGrants {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the container's {0:?} can't be read")]
 pub struct GrantsDamaged(pub Setting);
+
+/// The grants of containers, as they were compiled when they were last needed.
+///
+/// Reading a policy costs many times what asking it does, and it changes seldom.
+#[derive(Debug, Default)]
+pub struct GrantsCache(Mutex<HashMap<ContainerId, Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    /// Of which they are the grants.
+    info: Arc<ContainerInfo>,
+    grants: Arc<ContainerGrants>,
+}
+
+/// Of how many containers the grants are kept.
+const KEPT_COUNT_MAX: usize = 1024;
+
+impl GrantsCache {
+    /// The grants of a container; compiled anew whenever its settings aren't those of which they are kept.
+    pub fn get(
+        &self,
+        id: &ContainerId,
+        info: &Arc<ContainerInfo>,
+    ) -> Result<Arc<ContainerGrants>, GrantsDamaged> {
+        if let Some(kept) = self.lock().get(id)
+            && (Arc::ptr_eq(&kept.info, info) || kept.info.settings == info.settings)
+        {
+            return Ok(kept.grants.clone());
+        }
+        let grants = Arc::new(ContainerGrants::compile(&info.settings, &id.name)?);
+        let mut kept = self.lock();
+        if kept.len() >= KEPT_COUNT_MAX && !kept.contains_key(id) {
+            kept.clear();
+        }
+        kept.insert(id.clone(), Kept { info: info.clone(), grants: grants.clone() });
+        Ok(grants)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContainerId, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl ContainerGrants {
     pub fn compile(settings: &Settings, name: &ContainerName) -> Result<Self, GrantsDamaged> {
@@ -62,16 +107,26 @@ impl ContainerGrants {
         if !self.acls_count() {
             return false;
         }
-        let (acl, permission) = match action.acl_right() {
-            AclRight::None => return false,
-            AclRight::Bucket(permission) => (self.acl.clone(), permission),
+        match action.acl_right() {
+            AclRight::None => false,
+            AclRight::Bucket(permission) => {
+                self.acl.as_ref().is_some_and(|acl| self.permits(acl, permission, request))
+            }
             AclRight::Object(permission) => {
                 let stored = request.details.object.and_then(|object| object.acl.as_deref());
-                (stored.and_then(|bytes| Acl::decode(bytes).ok()), permission)
+                let acl = stored.and_then(|bytes| Acl::decode(bytes).ok());
+                acl.is_some_and(|acl| self.permits(&acl, permission, request))
             }
-        };
-        let acl = if self.block.ignore_public_acls { acl.map(Acl::without_public_grants) } else { acl };
-        acl.is_some_and(|acl| acl.permits(request.identity.as_user().map(|user| &user.id), permission))
+        }
+    }
+
+    fn permits(&self, acl: &Acl, permission: Permission, request: &Request<'_>) -> bool {
+        let user = request.identity.as_user().map(|user| &user.id);
+        if self.block.ignore_public_acls && acl.is_public() {
+            acl.clone().without_public_grants().permits(user, permission)
+        } else {
+            acl.permits(user, permission)
+        }
     }
 
     /// Whether one of Swift's ACLs opens the action.
@@ -111,4 +166,46 @@ fn read<T>(
 ) -> Result<Option<T>, GrantsDamaged> {
     let document: Option<&Bytes> = settings.get(setting);
     document.map(|bytes| parse(bytes).ok_or(GrantsDamaged(setting))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use martlet_model::{AccountName, Timestamp, UserMetadata, Versioning};
+
+    use super::*;
+
+    fn id(number: usize) -> ContainerId {
+        let account = AccountName::parse(b"AUTH_own").unwrap();
+        ContainerId { account, name: ContainerName::parse(format!("box{number}").as_bytes()).unwrap() }
+    }
+
+    fn info(read: &'static str) -> Arc<ContainerInfo> {
+        Arc::new(ContainerInfo {
+            metadata: UserMetadata::default(),
+            created: Timestamp::from_micros(0),
+            modified: Timestamp::from_micros(0),
+            settings: [(Setting::SwiftRead, Bytes::from(read))].into_iter().collect(),
+            versioning: Versioning::Off,
+        })
+    }
+
+    #[test]
+    fn grants_are_kept_until_the_settings_change() {
+        let cache = GrantsCache::default();
+        let first = cache.get(&id(0), &info("bob")).unwrap();
+        assert!(Arc::ptr_eq(&first, &cache.get(&id(0), &info("bob")).unwrap()));
+        assert_eq!(cache.get(&id(0), &info("sue")).unwrap().swift_read.text(), "sue");
+        assert_eq!(cache.get(&id(1), &info("bob")).unwrap().swift_read.text(), "bob");
+        assert_eq!(cache.get(&id(0), &info(".x:")), Err(GrantsDamaged(Setting::SwiftRead)));
+    }
+
+    #[test]
+    fn not_more_is_kept_than_there_is_room_for() {
+        let cache = GrantsCache::default();
+        let info = info("bob");
+        for number in 0..=KEPT_COUNT_MAX {
+            cache.get(&id(number), &info).unwrap();
+        }
+        assert!(cache.lock().len() <= KEPT_COUNT_MAX);
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_model::{
-    AccountName, Conditions, ContainerChange, ContainerId, Error, ObjectId, ObjectInfo, Result, Setting,
-    Settings, Store, VersionId, Versioning,
+    AccountName, Conditions, ContainerChange, ContainerId, ContainerInfo, Error, ObjectId, ObjectInfo,
+    Result, Setting, Store, VersionId, Versioning,
 };
 
 use crate::action::Action;
@@ -135,7 +135,7 @@ impl Guarded {
             return Ok(());
         }
         let block = match self.store.recent_container(id).await {
-            Ok(info) => compiled(&info.settings, id)?.block,
+            Ok(info) => self.compiled(&info, id)?.block,
             // A container that is being made blocks nothing.
             Err(Error::NotFound(_)) => return Ok(()),
             Err(error) => return Err(error),
@@ -156,7 +156,7 @@ impl Guarded {
     }
 
     /// What a decision about a container has to take into account; `None`: nothing, the caller may everything.
-    async fn grants(&self, action: Action, id: &ContainerId) -> Result<Option<ContainerGrants>> {
+    async fn grants(&self, action: Action, id: &ContainerId) -> Result<Option<Arc<ContainerGrants>>> {
         let standing = Standing::of(&self.identity, &id.account);
         if standing == Standing::Admin {
             return Ok(None);
@@ -172,16 +172,16 @@ impl Guarded {
         if is_owner && (info.settings.get(Setting::Policy).is_none() || is_about_policy(action)) {
             return Ok(None);
         }
-        compiled(&info.settings, id).map(Some)
+        self.compiled(&info, id).map(Some)
+    }
+
+    fn compiled(&self, info: &Arc<ContainerInfo>, id: &ContainerId) -> Result<Arc<ContainerGrants>> {
+        self.context.grants.get(id, info).map_err(|error| Error::Internal(error.into()))
     }
 
     fn request<'a>(&'a self, resource: Resource<'a>, details: Details<'a>) -> Request<'a> {
         Request { identity: &self.identity, resource, context: &self.context, details }
     }
-}
-
-fn compiled(settings: &Settings, id: &ContainerId) -> Result<ContainerGrants> {
-    ContainerGrants::compile(settings, &id.name).map_err(|error| Error::Internal(error.into()))
 }
 
 /// Setting or removing a document, as an action.

@@ -33,7 +33,7 @@ pub use action::Action;
 pub use bearer::{Bearer, KeyOf, LinkKey};
 pub use bucket_controls::{ObjectOwnership, PublicAccessBlock};
 pub use decision::{Denied, Standing, decide};
-pub use grants::{ContainerGrants, GrantsDamaged};
+pub use grants::{ContainerGrants, GrantsCache, GrantsDamaged};
 pub use guarded::Guarded;
 pub use identity::{CanonicalId, Identity, Role, Secret, User};
 pub use link_signature::DIGESTS;

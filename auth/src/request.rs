@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, REFERER, USER_AGENT};
 use http::request::Parts;
 use martlet_model::{AccountName, Annotations, ContainerId, ObjectId, Tags, Timestamp, VersionId};
 
+use crate::grants::GrantsCache;
 use crate::identity::Identity;
 use crate::target::Target;
 
@@ -30,6 +31,8 @@ pub struct RequestContext {
     /// `None`: no request of a client's, but something that the server does by itself.
     pub head: Option<Arc<Parts>>,
     pub absence: Absence,
+    /// Kept from request to request.
+    pub grants: Arc<GrantsCache>,
 }
 
 /// How the request came to the server, or to whatever ends TLS in front of it.
@@ -119,7 +122,14 @@ impl Resource<'_> {
 impl RequestContext {
     /// A context in which nothing is known but the time.
     pub fn bare(now: Timestamp) -> Self {
-        Self { now, client: None, transport: Transport::Plain, head: None, absence: Absence::Swift }
+        Self {
+            now,
+            client: None,
+            transport: Transport::Plain,
+            head: None,
+            absence: Absence::Swift,
+            grants: Arc::default(),
+        }
     }
 
     pub(crate) fn referer(&self) -> Option<Cow<'_, str>> {

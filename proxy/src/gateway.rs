@@ -7,7 +7,7 @@ use http::Request;
 use hyper::body::Incoming;
 use martlet_auth::request::{Absence, Transport};
 use martlet_auth::token::TokenKey;
-use martlet_auth::{RequestContext, Users};
+use martlet_auth::{GrantsCache, RequestContext, Users};
 use martlet_model::{Clock, Store};
 
 use crate::body::RequestBody;
@@ -45,6 +45,7 @@ pub struct Gateway {
     ids: RequestIds,
     clock: Arc<dyn Clock>,
     transport: Transport,
+    grants: Arc<GrantsCache>,
 }
 
 impl Gateway {
@@ -64,6 +65,7 @@ impl Gateway {
         };
         Self {
             transport,
+            grants: Arc::default(),
             clock: clock.clone(),
             routes: Routes::new(virtual_hosts.clone()),
             swift: Arc::new(Swift::new(Foundation {
@@ -93,6 +95,7 @@ impl Gateway {
                 Route::S3 => Absence::S3,
                 Route::Swift => Absence::Swift,
             },
+            grants: self.grants.clone(),
         };
         let about = About { id: self.ids.next(), client, head, context };
         let (store, body) = (self.store.clone(), RequestBody::received(incoming));

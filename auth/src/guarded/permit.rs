@@ -1,5 +1,7 @@
 //! What a caller may do with one object.
 
+use std::sync::Arc;
+
 use martlet_model::{Annotations, Conditions, ETagStyle, Error, Noun, ObjectId, Result, VersionId};
 
 use super::Guarded;
@@ -15,9 +17,9 @@ pub(super) enum Permit {
     /// The caller may everything.
     Free,
     /// The container's grants are enough, whatever the object says.
-    OfContainer(ContainerGrants),
+    OfContainer(Arc<ContainerGrants>),
     /// It depends on what is said of the object: of the very version that is read.
-    OfObject { action: Action, version: Option<VersionId>, grants: ContainerGrants },
+    OfObject { action: Action, version: Option<VersionId>, grants: Arc<ContainerGrants> },
 }
 
 impl Guarded {
@@ -102,8 +104,6 @@ fn is_absence(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use martlet_model::{
         AccountName, ContainerId, ContainerName, Content, Md5, ObjectInfo, ObjectKey, ObjectMetadata, Tags,
         Timestamp,
@@ -129,11 +129,8 @@ mod tests {
             let nothing = Content::joined(&[(0, Md5([0; 16]))]);
             let info = ObjectInfo::new(nothing, ObjectMetadata::default(), Timestamp::from_micros(0));
             let info = ObjectInfo { annotations, ..info };
-            let permit = || Permit::OfObject {
-                action: Action::GetObject,
-                version: None,
-                grants: ContainerGrants::default(),
-            };
+            let permit =
+                || Permit::OfObject { action: Action::GetObject, version: None, grants: Arc::default() };
             let unmodified = Err(Error::NotModified(Box::new(info.clone())));
             [
                 permit().read(&guarded, &id, Ok(info), |info| &info.annotations),

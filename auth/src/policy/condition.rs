@@ -148,7 +148,7 @@ impl Condition {
         strictly
             && match &self.test {
                 Test::Text { sense: Sense::Fits, patterns, .. } => {
-                    self.key.names_caller() && patterns.iter().all(|pattern| pattern.fixed().is_some())
+                    self.key.names_caller() && patterns.iter().all(Pattern::is_fixed)
                 }
                 Test::Address { sense: Sense::Fits, ranges } => ranges.iter().all(is_narrow),
                 _ => false,
