@@ -16,11 +16,12 @@ use super::configuration::Configuration;
 use super::cors::{CorsRefusal, Preflight};
 use super::headers::Headers;
 use super::integrity::Integrity;
-use super::listing::{ListObjects, ListUploads};
+use super::listing::ListObjects;
 use super::post_object::{self, PostObject};
 use super::query::Query;
 use super::refusal::{FormRefusal, Refusal};
 use super::resource::Resource;
+use super::upload_listing::ListUploads;
 use super::versions::ListVersions;
 
 pub(super) use object::{

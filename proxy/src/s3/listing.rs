@@ -1,13 +1,10 @@
-//! Listing objects and uploads.
+//! Listing objects.
 
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use martlet_model::{
-    ListEntry, ListQuery, ObjectEntry, ObjectStore as _, Page, UploadEntry, UploadId, UploadQuery,
-    UploadStore as _,
-};
+use martlet_model::{ListEntry, ListQuery, ObjectEntry, ObjectStore as _, Page};
 
 use super::acl::Person;
 use super::query::Query;
@@ -33,15 +30,6 @@ pub(super) struct ListObjects {
 enum Start {
     V1 { marker: String },
     V2 { start_after: String, token: Option<String>, fetch_owner: bool },
-}
-
-#[derive(Debug)]
-pub(super) struct ListUploads {
-    prefix: String,
-    limit: usize,
-    encoding: Encoding,
-    key_marker: String,
-    upload_marker: String,
 }
 
 /// How names are written.
@@ -83,31 +71,6 @@ impl ListObjects {
             marker,
             ..ListQuery::all(self.limit)
         })
-    }
-}
-
-impl ListUploads {
-    pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
-        Ok(Self {
-            prefix: query.take_text("prefix")?,
-            limit: query.take_count("max-uploads", PAGE_MAX)?,
-            encoding: Encoding::take(query)?,
-            key_marker: query.take_text("key-marker")?,
-            upload_marker: query.take_text("upload-id-marker")?,
-        })
-    }
-
-    /// An upload marker has a meaning only beside a key marker.
-    fn query(&self) -> Result<UploadQuery, Refusal> {
-        let after = match bytes_unless_empty(&self.key_marker) {
-            None => None,
-            Some(key) if self.upload_marker.is_empty() => Some((key, None)),
-            Some(key) => match UploadId::from_hex(&self.upload_marker) {
-                Some(upload) => Some((key, Some(upload))),
-                None => return Err(Refusal::argument("upload-id-marker", "it is not the id of an upload")),
-            },
-        };
-        Ok(UploadQuery { prefix: Bytes::copy_from_slice(self.prefix.as_bytes()), after, limit: self.limit })
     }
 }
 
@@ -163,39 +126,6 @@ impl Scene<'_> {
             Start::V1 { .. } | Start::V2 { fetch_owner: true, .. } => self.owner().await.map(Some),
         }
     }
-
-    pub(super) async fn list_uploads(&self, list: &ListUploads) -> Result<Response, Refusal> {
-        let (uploads, more) = self.store.uploads(self.container, &list.query()?).await?;
-        let more = more && list.limit > 0;
-        let mut xml = Writer::new("ListMultipartUploadsResult");
-        xml.text("Bucket", self.container.name.as_str());
-        list.encoding.write(&mut xml, "KeyMarker", list.key_marker.as_bytes());
-        xml.text("UploadIdMarker", &list.upload_marker);
-        if let (true, Some(last)) = (more, uploads.last()) {
-            list.encoding.write(&mut xml, "NextKeyMarker", last.key.as_bytes());
-            xml.word("NextUploadIdMarker", last.id);
-        }
-        list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
-        if list.encoding == Encoding::Url {
-            xml.word("EncodingType", "url");
-        }
-        xml.word("MaxUploads", list.limit).word("IsTruncated", more);
-        let owner = self.owner().await?;
-        for upload in &uploads {
-            write_upload(&mut xml, upload, list.encoding, &owner);
-        }
-        Ok(answer::xml(xml))
-    }
-}
-
-/// Who began an upload isn't kept: it is shown as the bucket's owner, to whom the object will belong by default.
-fn write_upload(xml: &mut Writer, upload: &UploadEntry, encoding: Encoding, owner: &Person) {
-    xml.open("Upload");
-    encoding.write(xml, "Key", upload.key.as_bytes());
-    xml.word("UploadId", upload.id);
-    owner.write_roles(xml, &["Initiator", "Owner"]);
-    xml.word("StorageClass", "STANDARD").word("Initiated", answer::iso_date(upload.initiated));
-    xml.close("Upload");
 }
 
 /// What tells the reader how to go on; the elements differ by version.

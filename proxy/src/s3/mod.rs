@@ -32,6 +32,7 @@ mod resource;
 mod tagging;
 mod unset;
 mod upload;
+mod upload_listing;
 mod versions;
 mod xml;
 

@@ -94,6 +94,34 @@ async fn parts_and_uploads_are_listed_in_pages() {
 }
 
 #[tokio::test]
+async fn uploads_are_grouped_at_a_delimiter() {
+    let server = Server::with_box().await;
+    for key in ["a", "dir/x", "dir/x", "dir/y", "e", "e", "f/g/h"] {
+        begin(&server, key).await;
+    }
+    let all = server.get("/box?uploads&delimiter=/").await.expect(200);
+    assert_eq!(all.elements("Key"), ["a", "e", "e"]);
+    assert_eq!(all.elements("CommonPrefixes"), ["<Prefix>dir/</Prefix>", "<Prefix>f/</Prefix>"]);
+    let below = server.get("/box?uploads&delimiter=/&prefix=dir/").await.expect(200);
+    assert_eq!(below.elements("Key"), ["dir/x", "dir/x", "dir/y"]);
+    for limit in 1..=5 {
+        let (mut keys, mut prefixes, mut position) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let target = format!("/box?uploads&delimiter=/&max-uploads={limit}{position}");
+            let page = server.get(&target).await.expect(200);
+            keys.extend(page.elements("Key"));
+            prefixes.extend(page.elements("CommonPrefixes"));
+            let Some(key) = page.element("NextKeyMarker") else { break };
+            position = format!("&key-marker={key}");
+            if let Some(id) = page.element("NextUploadIdMarker") {
+                position.extend(["&upload-id-marker=", &id]);
+            }
+        }
+        assert_eq!((keys, prefixes), (all.elements("Key"), all.elements("CommonPrefixes")), "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn an_aborted_upload_is_gone() {
     let server = Server::with_box().await;
     let upload = begin(&server, "key").await;

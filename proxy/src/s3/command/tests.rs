@@ -59,7 +59,7 @@ fn buckets() {
     check("GET", "/b?list-type=2&marker=a", "NotOffered");
     check("GET", "/b?start-after=a", "NotOffered");
     check("GET", "/b?uploads", "ListMultipartUploads");
-    check("GET", "/b?uploads&delimiter=/", "NotOffered");
+    check("GET", "/b?uploads&delimiter=/", "ListMultipartUploads");
     check("POST", "/b?delete", "DeleteObjects");
     check("DELETE", "/b?delete", "NotOffered");
     check("PUT", "/b?location", "NotOffered");

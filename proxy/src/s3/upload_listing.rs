@@ -1,0 +1,144 @@
+//! Listing uploads that are open.
+
+use axum::response::Response;
+use bytes::Bytes;
+use martlet_model::{ListEntry, ListQuery, UploadEntry, UploadId, UploadQuery, UploadStore as _};
+
+use super::acl::Person;
+use super::listing::{Encoding, PAGE_MAX, bytes_unless_empty, write_prefixes};
+use super::query::Query;
+use super::refusal::Refusal;
+use super::xml::Writer;
+use super::{Scene, answer};
+
+/// In the order of bytes after everything that goes on behind a name: no name has this byte.
+const AFTER_NAMES: u8 = 0xff;
+
+#[derive(Debug)]
+pub(super) struct ListUploads {
+    prefix: String,
+    delimiter: String,
+    limit: usize,
+    encoding: Encoding,
+    key_marker: String,
+    upload_marker: String,
+}
+
+impl ListUploads {
+    pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
+        Ok(Self {
+            prefix: query.take_text("prefix")?,
+            delimiter: query.take_text("delimiter")?,
+            limit: query.take_count("max-uploads", PAGE_MAX)?,
+            encoding: Encoding::take(query)?,
+            key_marker: query.take_text("key-marker")?,
+            upload_marker: query.take_text("upload-id-marker")?,
+        })
+    }
+
+    /// An upload marker has a meaning only beside a key marker.
+    fn query(&self, grouping: &ListQuery) -> Result<UploadQuery, Refusal> {
+        let after = match bytes_unless_empty(&self.key_marker) {
+            None => None,
+            Some(key) if self.upload_marker.is_empty() && grouping.common_prefix(&key) == Some(&key[..]) => {
+                Some((after_all(&key), None))
+            }
+            Some(key) if self.upload_marker.is_empty() => Some((key, None)),
+            Some(key) => match UploadId::from_hex(&self.upload_marker) {
+                Some(upload) => Some((key, Some(upload))),
+                None => return Err(Refusal::argument("upload-id-marker", "it is not the id of an upload")),
+            },
+        };
+        Ok(UploadQuery { prefix: grouping.prefix.clone(), after, limit: 0 })
+    }
+
+    fn grouping(&self) -> ListQuery {
+        ListQuery {
+            prefix: Bytes::copy_from_slice(self.prefix.as_bytes()),
+            delimiter: bytes_unless_empty(&self.delimiter),
+            ..ListQuery::all(self.limit)
+        }
+    }
+}
+
+/// A key after all that begin with `prefix`.
+fn after_all(prefix: &[u8]) -> Bytes {
+    [prefix, &[AFTER_NAMES]].concat().into()
+}
+
+impl Scene<'_> {
+    pub(super) async fn list_uploads(&self, list: &ListUploads) -> Result<Response, Refusal> {
+        let (entries, more) = self.page_of_uploads(list).await?;
+        let mut xml = Writer::new("ListMultipartUploadsResult");
+        xml.text("Bucket", self.container.name.as_str());
+        list.encoding.write(&mut xml, "KeyMarker", list.key_marker.as_bytes());
+        xml.text("UploadIdMarker", &list.upload_marker);
+        match entries.last().filter(|_| more) {
+            None => {}
+            Some(ListEntry::Item(upload)) => {
+                list.encoding.write(&mut xml, "NextKeyMarker", upload.key.as_bytes());
+                xml.word("NextUploadIdMarker", upload.id);
+            }
+            Some(ListEntry::Prefix(prefix)) => list.encoding.write(&mut xml, "NextKeyMarker", prefix),
+        }
+        list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
+        if !list.delimiter.is_empty() {
+            list.encoding.write(&mut xml, "Delimiter", list.delimiter.as_bytes());
+        }
+        if list.encoding == Encoding::Url {
+            xml.word("EncodingType", "url");
+        }
+        xml.word("MaxUploads", list.limit).word("IsTruncated", more);
+        let owner = self.owner().await?;
+        for entry in &entries {
+            if let ListEntry::Item(upload) = entry {
+                write_upload(&mut xml, upload, list.encoding, &owner);
+            }
+        }
+        write_prefixes(&mut xml, &entries, list.encoding);
+        Ok(answer::xml(xml))
+    }
+
+    /// A page, and whether there is more. Below a common prefix nothing is looked at but its first upload.
+    async fn page_of_uploads(
+        &self,
+        list: &ListUploads,
+    ) -> Result<(Vec<ListEntry<UploadEntry>>, bool), Refusal> {
+        let grouping = list.grouping();
+        let mut query = list.query(&grouping)?;
+        let mut entries = Vec::new();
+        loop {
+            // One more than are shown tells whether there is more.
+            query.limit = if list.limit == 0 { 0 } else { list.limit + 1 - entries.len() };
+            let (uploads, more) = self.store.uploads(self.container, &query).await?;
+            query.after = None;
+            for upload in uploads {
+                let key = upload.key.as_bytes().clone();
+                if let Some(prefix) = grouping.common_prefix(&key) {
+                    entries.push(ListEntry::Prefix(Bytes::copy_from_slice(prefix)));
+                    query.after = Some((after_all(prefix), None));
+                    break;
+                }
+                query.after = more.then_some((key, Some(upload.id)));
+                entries.push(ListEntry::Item(upload));
+            }
+            if entries.len() > list.limit {
+                entries.truncate(list.limit);
+                return Ok((entries, true));
+            }
+            if query.after.is_none() {
+                return Ok((entries, false));
+            }
+        }
+    }
+}
+
+/// Who began an upload isn't kept: it is shown as the bucket's owner, to whom the object will belong by default.
+fn write_upload(xml: &mut Writer, upload: &UploadEntry, encoding: Encoding, owner: &Person) {
+    xml.open("Upload");
+    encoding.write(xml, "Key", upload.key.as_bytes());
+    xml.word("UploadId", upload.id);
+    owner.write_roles(xml, &["Initiator", "Owner"]);
+    xml.word("StorageClass", "STANDARD").word("Initiated", answer::iso_date(upload.initiated));
+    xml.close("Upload");
+}
