@@ -37,10 +37,12 @@ pub(super) fn answer() -> Response {
             "max_meta_value_length": METADATA_VALUE_BYTES_MAX,
             "max_meta_count": USER_METADATA_COUNT_MAX,
             "max_meta_overall_size": USER_METADATA_BYTES_MAX,
+            "strict_cors_mode": true,
             "policies": [{ "name": STORAGE_POLICY, "aliases": STORAGE_POLICY, "default": true }],
         },
         "account_quotas": {},
         "container_quotas": {},
+        "formpost": { "allowed_digests": martlet_auth::DIGESTS },
         "object_versioning": {},
         "tempurl": {
             "methods": martlet_auth::temp_url::METHODS,

@@ -8,6 +8,8 @@ use super::account::{self, HeadAccount, ListContainers, PostAccount};
 use super::bulk::{self, DeleteMany};
 use super::container::{self, ChangeContainer, HeadContainer, ListObjects};
 use super::copy::{self, CopyObject};
+use super::cors::{self, Options};
+use super::form_post::{self, PostForm};
 use super::joined;
 use super::login::{self, Login};
 use super::object::{self, DeleteObject, PostObject, PutObject};
@@ -26,11 +28,13 @@ pub enum Command {
     Login(Login),
     Capabilities,
     Health,
+    Options(Options),
     ListContainers(ListContainers),
     HeadAccount(HeadAccount),
     PostAccount(PostAccount),
     PutContainer(ChangeContainer),
     ListObjects(ListObjects),
+    PostForm(PostForm),
     ListVersions(ListVersions),
     HeadContainer(HeadContainer),
     PostContainer(ChangeContainer),
@@ -54,12 +58,18 @@ impl Command {
         // Of a link that is all it says: Swift takes no other parameter along with it.
         let query = if temp_url::is_link(&query) { Query::default() } else { query };
         let target = Target::parse(head.uri.path())?;
+        if let Some(form) = form_post::parse(head, &target) {
+            return Ok(Self::PostForm(form));
+        }
         unoffered::refuse(head, &query)?;
         if let Some(account) = target.account()
             && query.contains("bulk-delete")
             && matches!(head.method, Method::POST | Method::DELETE)
         {
             return Ok(Self::DeleteMany(bulk::parse(account.clone(), head)));
+        }
+        if head.method == Method::OPTIONS {
+            return Ok(Self::Options(cors::parse_options(&target, head)?));
         }
         match target {
             Target::Capabilities => read_only(&head.method, Self::Capabilities),
@@ -77,12 +87,13 @@ impl Command {
     /// The account that the command is about, where it is about one.
     pub fn account(&self) -> Option<&AccountName> {
         Some(match self {
-            Self::Login(_) | Self::Capabilities | Self::Health => return None,
+            Self::Login(_) | Self::Capabilities | Self::Health | Self::Options(_) => return None,
             Self::ListContainers(command) => &command.account,
             Self::HeadAccount(command) => &command.account,
             Self::PostAccount(command) => &command.account,
             Self::PutContainer(command) | Self::PostContainer(command) => &command.id.account,
             Self::ListObjects(command) => &command.id.account,
+            Self::PostForm(command) => &command.container.account,
             Self::ListVersions(command) => &command.id.account,
             Self::HeadContainer(command) => &command.id.account,
             Self::DeleteContainer(id) => &id.account,

@@ -15,9 +15,11 @@ mod command;
 mod container;
 mod content_type;
 mod copy;
+mod cors;
 mod date;
 mod declared;
 mod expiry;
+mod form_post;
 mod format;
 mod headers;
 mod heartbeat;
@@ -116,9 +118,13 @@ impl Dialect for Swift {
     ) -> Result<Response, Refusal> {
         let account = command.account().cloned();
         let outcome = self.carry_out(command, body, store, about).await;
-        outcome
+        let outcome = outcome
             .map(|response| with_transaction(temp_url::dressed(response, &about.head), about.id))
-            .map_err(|refusal| challenged(refusal, store.identity(), account))
+            .map_err(|refusal| challenged(refusal, store.identity(), account));
+        let Some(container) = cors::ruled_by(&about.head) else { return outcome };
+        // A page that may is to see also why its request was refused.
+        let response = outcome.unwrap_or_else(|refusal| self.refuse(refusal, about));
+        cors::dressed(response, &container, &about.head, store).await
     }
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
@@ -150,12 +156,14 @@ impl Swift {
                 login::perform(login, &*self.users, &self.tokens, self.scheme, now).await
             }
             Command::Capabilities => Ok(capabilities::answer()),
+            Command::Options(command) => cors::options(command, store).await,
             Command::Health => Ok(healthy()),
             Command::ListContainers(command) => account::list(command, store, now).await,
             Command::HeadAccount(command) => account::head(command, store, now).await,
             Command::PostAccount(command) => account::post(command, store).await,
             Command::PutContainer(command) => container::put(command, store).await,
             Command::ListObjects(command) => container::list(command, store).await,
+            Command::PostForm(command) => self.post_form(command, body, store, about).await,
             Command::ListVersions(command) => versions::list(command, store).await,
             Command::HeadContainer(command) => container::head(command, store).await,
             Command::PostContainer(command) => container::post(command, store).await,
@@ -231,7 +239,9 @@ fn render(refusal: &Refusal) -> Response {
 fn refusal_headers(refusal: &Refusal) -> HeaderMap {
     let mut headers = HeaderMap::new();
     match refusal {
-        Refusal::Unauthorized { realm } | Refusal::LinkInvalid { realm } => {
+        Refusal::Unauthorized { realm }
+        | Refusal::LinkInvalid { realm }
+        | Refusal::FormInvalid { realm, .. } => {
             headers.insert(WWW_AUTHENTICATE, challenge(realm));
         }
         Refusal::WrongMethod { allowed } => {

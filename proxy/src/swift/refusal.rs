@@ -40,6 +40,8 @@ pub enum Refusal {
     Unauthorized { realm: Realm },
     /// The link by which the request comes isn't good for it.
     LinkInvalid { realm: Realm },
+    /// The form isn't good for the place that it is posted to.
+    FormInvalid { realm: Realm, text: String },
     /// A condition of a reader doesn't hold of this object.
     Unmatched(Box<ObjectInfo>),
     /// The store refused.
@@ -107,6 +109,7 @@ impl Refusal {
             Self::ImpossibleETag => (422, Words::Page),
             Self::Unauthorized { .. } => (401, Words::Page),
             Self::LinkInvalid { .. } => (401, Words::Html("401 Unauthorized: Temp URL invalid\n".into())),
+            Self::FormInvalid { text, .. } => (401, Words::Html(text.clone().into())),
             Self::Unmatched(_) => (412, Words::Page),
             Self::Store(error) => of_store(error),
         }

@@ -26,7 +26,6 @@ const DEMANDS: &[&str] = &[
 const SETTINGS: &[&str] = &[
     "x-account-access-control",
     "x-account-meta-web-",
-    "x-container-meta-access-control-",
     "x-container-meta-web-",
     "x-container-sharding",
     "x-container-sync-",
@@ -37,17 +36,9 @@ const PARAMETERS: &[&str] = &["extract-archive", "swiftinfo_expires", "swiftinfo
 
 /// Refuses a request that asks for something which isn't offered.
 pub(super) fn refuse(head: &Parts, query: &Query<'_>) -> Result<(), Refusal> {
-    refuse_method(&head.method)?;
     refuse_headers(&head.headers)?;
     refuse_parameters(query)?;
     refuse_form(head)
-}
-
-fn refuse_method(method: &Method) -> Result<(), Refusal> {
-    match method.as_str() {
-        "OPTIONS" => Err(Refusal::NotOffered(method.as_str().to_owned().into())),
-        _ => Ok(()),
-    }
 }
 
 fn refuse_headers(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -146,12 +137,6 @@ mod tests {
     fn there_are_no_links_so_the_link_itself_is_the_object() {
         check_query("symlink=get", None);
         check_query("symlink=follow", Some("symlink"));
-    }
-
-    #[test]
-    fn methods_with_a_meaning_are_named() {
-        assert_eq!(find("OPTIONS", "", None).as_deref(), Some("OPTIONS"));
-        assert_eq!(find("DELETE", "", None), None);
     }
 
     #[test]

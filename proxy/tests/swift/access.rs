@@ -159,6 +159,7 @@ async fn capabilities_promise_nothing_that_is_not_offered() {
         "bulk_delete",
         "container_quotas",
         "dlo",
+        "formpost",
         "object_versioning",
         "slo",
         "swift",
