@@ -76,6 +76,8 @@ pub struct Identified<C> {
     pub identity: Identity,
     pub command: C,
     pub body: RequestBody,
+    /// What grants may depend on: the request's own context, unless its body says more.
+    pub context: RequestContext,
 }
 
 /// A request on its way to an answer; there always is one.
@@ -129,8 +131,8 @@ async fn attempt<D: Dialect>(
     about: &About,
 ) -> Result<Response, D::Refusal> {
     let command = dialect.parse(&about.head)?;
-    let Identified { identity, command, body } = dialect.identify(about, command, body).await?;
-    let store = Guarded::new(store, identity, about.context.clone());
+    let Identified { identity, command, body, context } = dialect.identify(about, command, body).await?;
+    let store = Guarded::new(store, identity, context);
     dialect.perform(command, body, &store, about).await
 }
 

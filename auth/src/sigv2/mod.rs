@@ -164,17 +164,27 @@ impl<'a> Claim<'a> {
     /// Whether whoever sent the request holds the secret. Compares in constant time.
     pub fn prove(&self, secret: &Secret) -> Result<(), SigV2Error> {
         // Clients differ on `?acl` and `?acl=`, and decoded they are the same.
-        for empty in ["", "="] {
-            let computed = signature(secret, &self.text(empty));
-            if computed.ct_eq(&self.signature).into() {
-                return Ok(());
+        // Some sign a bucket's path with a slash at its end and send it without, which names the same bucket.
+        let slashes: &[&str] = if self.is_bare_bucket() { &["", "/"] } else { &[""] };
+        for slash in slashes {
+            for empty in ["", "="] {
+                let computed = signature(secret, &self.text(slash, empty));
+                if computed.ct_eq(&self.signature).into() {
+                    return Ok(());
+                }
             }
         }
         Err(SigV2Error::SignatureMismatch)
     }
 
-    /// What is signed; `empty` stands after the name of a parameter without a value.
-    fn text(&self, empty: &str) -> Vec<u8> {
+    /// Whether the path is that of a bucket, without a slash at its end.
+    fn is_bare_bucket(&self) -> bool {
+        let bucket = self.place.path.strip_prefix('/').unwrap_or_default();
+        self.place.host_bucket.is_none() && !bucket.is_empty() && !bucket.contains('/')
+    }
+
+    /// What is signed; `slash` stands at the end of the path, `empty` after the name of a parameter without a value.
+    fn text(&self, slash: &str, empty: &str) -> Vec<u8> {
         let headers = self.head.headers;
         let mut text = Vec::new();
         for line in [
@@ -200,6 +210,7 @@ impl<'a> Claim<'a> {
             text.extend_from_slice(bucket.to_ascii_lowercase().as_bytes());
         }
         text.extend_from_slice(self.place.path.as_bytes());
+        text.extend_from_slice(slash.as_bytes());
         self.append_parameters(&mut text, empty);
         text
     }
@@ -243,7 +254,7 @@ pub fn presigned(
 
 fn signed(secret: &Secret, head: RequestHead<'_>, place: Place<'_>, date: &str) -> String {
     let claim = Claim { access_key: "", signature: [0; 20], head, place, date: date.into() };
-    STANDARD.encode(signature(secret, &claim.text("")))
+    STANDARD.encode(signature(secret, &claim.text("", "")))
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
@@ -265,7 +276,9 @@ fn checked_date(headers: &HeaderMap, now: Timestamp) -> Result<&str, SigV2Error>
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(SigV2Error::NoDate) };
     let text = value.to_str().map_err(|_| SigV2Error::NoDate)?;
-    let date = rfc2822::DateTimeParser::new().parse_timestamp(text).map_err(|_| SigV2Error::NoDate)?;
+    // Some clients don't care which day of the week it is.
+    let parser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+    let date = parser.parse_timestamp(text).map_err(|_| SigV2Error::NoDate)?;
     let seconds = u64::try_from(date.as_second()).map_err(|_| SigV2Error::NoDate)?;
     if seconds.abs_diff(now.as_seconds()) > SKEW_SECONDS_MAX {
         return Err(SigV2Error::Skewed);

@@ -163,3 +163,40 @@ proptest! {
         }
     }
 }
+
+/// botocore signs `/bucket/` and sends `/bucket`.
+#[test]
+fn a_bucket_is_the_same_with_a_slash_at_its_end() {
+    let head = |uri: &str| request("GET", uri, &[("date", "Tue, 27 Mar 2007 19:36:42 +0000")]);
+    let proves = |signed: &str, sent: &str| {
+        let (signed, mut sent) = (head(signed), head(sent));
+        let target = Target::parse(&signed.uri).unwrap();
+        let of = RequestHead { method: &signed.method, target: &target, headers: &signed.headers };
+        let place = Place { path: signed.uri.path(), host_bucket: None };
+        let value = authorization(KEY, &Secret::new(SECRET), of, place);
+        sent.headers.insert("authorization", value.parse().unwrap());
+        verify(&sent, None, NOW_SECONDS).is_ok()
+    };
+    assert!(proves("/bucket/", "/bucket"));
+    assert!(proves("/bucket", "/bucket"));
+    assert!(!proves("/bucket", "/bucket/"));
+    assert!(!proves("/bucket/key/", "/bucket/key"));
+}
+
+#[test]
+fn a_wrong_day_of_the_week_is_no_wrong_date() {
+    let head = request(
+        "GET",
+        "/b/k",
+        &[
+            ("date", "Mon, 27 Mar 2007 19:36:42 +0000"),
+            ("authorization", "AWS K:AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ],
+    );
+    let target = Target::parse(&head.uri).unwrap();
+    let of = RequestHead { method: &head.method, target: &target, headers: &head.headers };
+    let place = Place { path: head.uri.path(), host_bucket: None };
+    let claim = |seconds: u64| Claim::read(of, place, Timestamp::from_micros(seconds * 1_000_000));
+    assert!(claim(NOW_SECONDS).is_ok());
+    assert!(matches!(claim(NOW_SECONDS + 3600), Err(SigV2Error::Skewed)));
+}

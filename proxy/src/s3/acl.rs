@@ -8,8 +8,8 @@ use martlet_auth::s3_acl::{
 };
 use martlet_auth::{Action, CanonicalId, ObjectOwnership};
 use martlet_model::{
-    AnnotationsChange, Conditions, ContainerId, ContainerInfo, ETagStyle, Error, ObjectId, ObjectStore as _,
-    Setting, SettingsChange, VersionId,
+    AnnotationsChange, Conditions, ContainerId, ContainerInfo, ETagStyle, Error, NewUpload, ObjectId,
+    ObjectStore as _, Setting, SettingsChange, VersionId,
 };
 
 use super::headers::Headers;
@@ -145,6 +145,19 @@ impl Scene<'_> {
         Ok(Some(acl.encode()))
     }
 
+    /// The owner of what an upload makes, who has begun it or has it made for the bucket's owner.
+    pub(super) async fn owner_of_upload(&self, new: &NewUpload) -> Result<Person, Refusal> {
+        self.person(&self.acl_of_object(new.annotations.acl.as_ref()).await?.owner).await
+    }
+
+    /// Whether others than the account's users may have stored something in the bucket.
+    pub(super) async fn lets_strangers_write(&self) -> Result<bool, Refusal> {
+        let info = self.store.unguarded().recent_container(self.container).await?;
+        let acl = self.acl_of_bucket(&info)?;
+        let has = |setting| info.settings.get(setting).is_some();
+        Ok(has(Setting::Policy) || has(Setting::SwiftWrite) || acl != Acl::private(acl.owner.clone()))
+    }
+
     /// The owner of the bucket, as ids and names are shown.
     pub(super) async fn owner(&self) -> Result<Person, Refusal> {
         let info = self.store.unguarded().recent_container(self.container).await?;
@@ -167,7 +180,10 @@ impl Scene<'_> {
         let mut xml = Writer::new("AccessControlPolicy");
         self.person(&acl.owner).await?.write(&mut xml, "Owner");
         xml.open("AccessControlList");
-        for Grant { grantee, permission } in &acl.grants {
+        // Groups come first, as other stores show them and some clients expect.
+        let is_group = |grant: &&Grant| matches!(grant.grantee, Grantee::Group(_));
+        let (groups, users): (Vec<&Grant>, Vec<&Grant>) = acl.grants.iter().partition(is_group);
+        for Grant { grantee, permission } in groups.into_iter().chain(users) {
             xml.open("Grant");
             match grantee {
                 Grantee::User(id) => {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use martlet_auth::s3_acl::{Acl, AclRequest};
-use martlet_auth::{Action, CanonicalId, Denied, Guarded, ObjectOwnership, Users};
+use martlet_auth::{Action, CanonicalId, Denied, Guarded, Identity, ObjectOwnership, Users};
 use martlet_model::{
     Claim, ContainerEntry, ContainerInfo, ContainerStore as _, Error, ListEntry, ListQuery, NewContainer,
     Page, Setting, SettingsChange, UserMetadata,
@@ -81,7 +81,12 @@ impl S3 {
         let Operation::ListBuckets(ListBuckets { prefix, region, token, limit }) = operation else {
             return Err(Refusal::MethodNotAllowed);
         };
-        let user = store.identity().as_user().ok_or_else(|| Error::from(Denied))?;
+        let user = match store.identity() {
+            Identity::User(user) => user,
+            // Nobody in particular has no buckets.
+            Identity::Anonymous => return Ok(answer::xml(nobodys_buckets())),
+            Identity::Bearer(_) => return Err(Error::from(Denied).into()),
+        };
         let elsewhere = region.is_some_and(|region| region != self.region);
         let query = ListQuery {
             prefix: Bytes::from(prefix.clone()),
@@ -180,6 +185,11 @@ impl NewBucket {
             None => Ok(settings),
         }
     }
+}
+
+fn nobodys_buckets() -> Writer {
+    let nobody = Person { id: CanonicalId::new("anonymous"), name: "anonymous".to_owned() };
+    buckets(&nobody, "", &Page { entries: Vec::new(), next: None })
 }
 
 fn buckets(owner: &Person, prefix: &str, page: &Page<ContainerEntry>) -> Writer {

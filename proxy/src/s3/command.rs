@@ -134,7 +134,10 @@ fn on_bucket(
         Method::GET if query.take_flag("versions")? => {
             ListVersions::parse(query).map(Operation::ListObjectVersions)
         }
-        Method::GET => ListObjects::parse(query).map(Operation::ListObjects),
+        Method::GET => {
+            post_object::pass_redirect(query)?;
+            ListObjects::parse(query).map(Operation::ListObjects)
+        }
         Method::HEAD => Ok(Operation::HeadBucket),
         Method::PUT if query.take_flag("versioning")? => {
             headers.take_integrity().map(Operation::PutBucketVersioning)

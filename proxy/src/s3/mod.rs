@@ -91,16 +91,17 @@ impl Dialect for S3 {
         command: Command,
         body: RequestBody,
     ) -> Result<Identified<Command>, Refusal> {
+        let context = about.context.clone();
         if about.head.method == Method::OPTIONS {
             // A browser asks before it sends anything that proves who its user is.
-            return Ok(Identified { identity: Identity::Anonymous, command, body });
+            return Ok(Identified { identity: Identity::Anonymous, command, body, context });
         }
         if let Command { bucket: Some(bucket), operation: Operation::PostForm, .. } = &command {
             let bucket = bucket.clone();
-            return self.form_identified(&about.head, (command, bucket), body).await;
+            return self.form_identified(about, (command, bucket), body).await;
         }
         let (identity, body) = self.identified(&about.head, body).await?;
-        Ok(Identified { identity, command, body })
+        Ok(Identified { identity, command, body, context })
     }
 
     async fn perform(

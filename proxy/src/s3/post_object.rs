@@ -10,11 +10,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderName, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use martlet_auth::Identity;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use martlet_auth::post_policy::{FormField, LengthRange, PostFields, SignedPolicy};
 use martlet_auth::request::Transport;
 use martlet_auth::sigv4::Payload;
+use martlet_auth::{Identity, RequestContext};
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
     BodyError, ByteStream, Conditions, ContainerName, ETagStyle, ObjectInfo, ObjectKey, Tags,
@@ -23,11 +23,12 @@ use martlet_model::{
 use super::chunked::refuse_announcements;
 use super::command::{Command, Operation, PutObject};
 use super::headers::Headers;
+use super::query::Query;
 use super::refusal::{FormRefusal, Refusal};
 use super::xml::Writer;
 use super::{S3, Scene, answer, tagging};
 use crate::body::RequestBody;
-use crate::dialect::Identified;
+use crate::dialect::{About, Identified};
 use crate::form::{Form, Part};
 
 /// The field that is the file, whatever other fields have a file's name.
@@ -66,14 +67,26 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("multipart/form-data")
 }
 
+/// Passes over what a form's redirect has told, where a page has its users come back to the bucket itself.
+pub(super) fn pass_redirect(query: &mut Query<'_>) -> Result<(), Refusal> {
+    const TOLD: [&str; 3] = ["bucket", "key", "etag"];
+    if TOLD.iter().all(|name| query.has(name)) {
+        for name in TOLD {
+            query.take(name)?;
+        }
+    }
+    Ok(())
+}
+
 impl S3 {
     /// The sender of a form, which stands in the form, and the command that is complete with it.
     pub(super) async fn form_identified(
         &self,
-        head: &Parts,
+        about: &About,
         (command, bucket): (Command, ContainerName),
         body: RequestBody,
     ) -> Result<Identified<Command>, Refusal> {
+        let head = &about.head;
         if head.headers.contains_key(AUTHORIZATION) {
             return Err(Refusal::Request(
                 "a form is signed in its fields, and not in the header Authorization",
@@ -91,9 +104,12 @@ impl S3 {
         let (identity, length) = self.sender(&fields, &bucket).await?;
         let is_too_small = Arc::new(AtomicBool::new(false));
         let body = within(file.content.into(), length, is_too_small.clone());
-        let post = PostObject::read(&fields, &bucket, is_too_small)?;
+        let said = as_headers(&fields)?;
+        let post = PostObject::read((&fields, &said), &bucket, is_too_small)?;
+        let context =
+            RequestContext { head: Some(Arc::new(with_fields(head, &said))), ..about.context.clone() };
         let command = Command { operation: Operation::PostObject(Box::new(post)), ..command };
-        Ok(Identified { identity, command, body: RequestBody::new(None, body) })
+        Ok(Identified { identity, command, body: RequestBody::new(None, body), context })
     }
 
     /// Who signed the form, and how many bytes its file may have.
@@ -150,15 +166,14 @@ fn within(file: ByteStream, length: LengthRange, is_too_small: Arc<AtomicBool>) 
 
 impl PostObject {
     fn read(
-        fields: &PostFields,
+        (fields, said): (&PostFields, &HeaderMap),
         bucket: &ContainerName,
         is_too_small: Arc<AtomicBool>,
     ) -> Result<Self, Refusal> {
         if fields.get("bucket").is_some_and(|named| named != bucket.as_str()) {
             return Err(Refusal::argument("bucket", "it is not the bucket that the form is posted to"));
         }
-        let all = as_headers(fields)?;
-        let mut headers = Headers::new(&all);
+        let mut headers = Headers::new(said);
         let new = PutObject {
             acl: headers.take_acl()?,
             tags: fields.get("tagging").map(tags).transpose()?.unwrap_or_default(),
@@ -200,6 +215,18 @@ fn as_headers(fields: &PostFields) -> Result<HeaderMap, Refusal> {
         };
     }
     Ok(headers)
+}
+
+/// The head of a request that says in headers what the form says in fields: what policies ask for is found there.
+fn with_fields(head: &Parts, said: &HeaderMap) -> Parts {
+    let mut request = Request::new(());
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = head.uri.clone();
+    request.headers_mut().clone_from(&head.headers);
+    for (name, value) in said.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-")) {
+        request.headers_mut().insert(name, value.clone());
+    }
+    request.into_parts().0
 }
 
 impl Success {

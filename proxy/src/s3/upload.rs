@@ -138,13 +138,14 @@ impl Scene<'_> {
         page: PartsPage,
     ) -> Result<Response, Refusal> {
         let PartsPage { after, limit } = page;
-        let plan = self.store.upload(object, upload).await?.new.checksum;
+        let new = self.store.upload(object, upload).await?.new;
+        let plan = new.checksum;
         let (parts, more) = self.store.parts(object, upload, after, limit).await?;
         let more = more && limit > 0;
         let mut xml = Writer::new("ListPartsResult");
         xml.text("Bucket", self.container.name.as_str()).text("Key", object.key.as_str());
         xml.word("UploadId", upload);
-        self.owner().await?.write_roles(&mut xml, &["Initiator", "Owner"]);
+        self.owner_of_upload(&new).await?.write_roles(&mut xml, &["Initiator", "Owner"]);
         xml.word("StorageClass", "STANDARD");
         if let Some(ChecksumPlan { algorithm, kind }) = plan {
             xml.word("ChecksumAlgorithm", checksum::name(algorithm));

@@ -2,7 +2,8 @@
 
 use axum::response::Response;
 use bytes::Bytes;
-use martlet_model::{ListEntry, ListQuery, UploadEntry, UploadId, UploadQuery, UploadStore as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use martlet_model::{Error, ListEntry, ListQuery, UploadEntry, UploadId, UploadQuery, UploadStore as _};
 
 use super::acl::Person;
 use super::listing::{Encoding, PAGE_MAX, bytes_unless_empty, write_prefixes};
@@ -13,6 +14,8 @@ use super::{Scene, answer};
 
 /// In the order of bytes after everything that goes on behind a name: no name has this byte.
 const AFTER_NAMES: u8 = 0xff;
+/// How many uploads of one page are looked up at once.
+const LOOKUPS_AT_ONCE: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct ListUploads {
@@ -89,14 +92,31 @@ impl Scene<'_> {
             xml.word("EncodingType", "url");
         }
         xml.word("MaxUploads", list.limit).word("IsTruncated", more);
-        let owner = self.owner().await?;
-        for entry in &entries {
-            if let ListEntry::Item(upload) = entry {
-                write_upload(&mut xml, upload, list.encoding, &owner);
-            }
+        let uploads: Vec<&UploadEntry> = entries.iter().filter_map(as_upload).collect();
+        for (upload, owner) in uploads.iter().zip(self.owners_of(&uploads).await?) {
+            write_upload(&mut xml, upload, list.encoding, &owner);
         }
         write_prefixes(&mut xml, &entries, list.encoding);
         Ok(answer::xml(xml))
+    }
+
+    /// The owners of uploads. They are looked up one by one only where they can be others than the bucket's.
+    async fn owners_of(&self, uploads: &[&UploadEntry]) -> Result<Vec<Person>, Refusal> {
+        let owner = self.owner().await?;
+        if !self.lets_strangers_write().await? {
+            return Ok(vec![owner; uploads.len()]);
+        }
+        let lookups: Vec<_> = uploads.iter().map(|upload| self.owner_of_open(upload, &owner)).collect();
+        stream::iter(lookups).buffered(LOOKUPS_AT_ONCE).try_collect().await
+    }
+
+    async fn owner_of_open(&self, upload: &UploadEntry, otherwise: &Person) -> Result<Person, Refusal> {
+        match self.store.unguarded().upload(&self.object(upload.key.clone()), upload.id).await {
+            Ok(info) => self.owner_of_upload(&info.new).await,
+            // It has ended since it was listed.
+            Err(Error::NotFound(_)) => Ok(otherwise.clone()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A page, and whether there is more. Below a common prefix nothing is looked at but its first upload.
@@ -133,7 +153,13 @@ impl Scene<'_> {
     }
 }
 
-/// Who began an upload isn't kept: it is shown as the bucket's owner, to whom the object will belong by default.
+fn as_upload(entry: &ListEntry<UploadEntry>) -> Option<&UploadEntry> {
+    match entry {
+        ListEntry::Item(upload) => Some(upload),
+        ListEntry::Prefix(_) => None,
+    }
+}
+
 fn write_upload(xml: &mut Writer, upload: &UploadEntry, encoding: Encoding, owner: &Person) {
     xml.open("Upload");
     encoding.write(xml, "Key", upload.key.as_bytes());

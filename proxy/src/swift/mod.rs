@@ -106,7 +106,8 @@ impl Dialect for Swift {
         command: Command,
         body: RequestBody,
     ) -> Result<Identified<Command>, Refusal> {
-        Ok(Identified { identity: self.identified(about).await?, command, body })
+        let identity = self.identified(about).await?;
+        Ok(Identified { identity, command, body, context: about.context.clone() })
     }
 
     async fn perform(

@@ -82,7 +82,7 @@ async fn headers_grant_to_users_groups_and_addresses() {
         .header("x-amz-grant-read-acp", &format!("uri=\"{ALL_USERS}\""))
         .header("x-amz-grant-full-control", "emailAddress=own@example.com");
     put.body("x").send().await.expect(200);
-    let expected = [("other:tester", "READ"), (ALL_USERS, "READ_ACP"), ("own:tester", "FULL_CONTROL")];
+    let expected = [(ALL_USERS, "READ_ACP"), ("other:tester", "READ"), ("own:tester", "FULL_CONTROL")];
     check(&server.call("GET", "/box/key?acl").anonymous().send().await.expect(200), &expected);
     by_other(&server, "GET", "/box/key").send().await.expect(200);
     server.call("GET", "/box/key").anonymous().send().await.refused(403, "AccessDenied");
@@ -149,6 +149,11 @@ async fn what_a_stranger_stores_belongs_to_the_stranger() {
     check(&by_other(&server, "GET", "/box/shared?acl").send().await.expect(200), &expected);
     let upload = by_other(&server, "POST", "/box/parts?uploads").header("x-amz-acl", "public-read");
     let upload = upload.send().await.expect(200).element("UploadId").unwrap();
+    server.call("POST", "/box/mine?uploads").send().await.expect(200);
+    let uploads = server.get("/box?uploads").await.expect(200);
+    assert_eq!(uploads.elements("ID"), ["own:tester", "own:tester", "other:tester", "other:tester"]);
+    let parts = by_other(&server, "GET", &format!("/box/parts?uploadId={upload}")).send().await.expect(200);
+    assert_eq!(parts.element("ID").as_deref(), Some("other:tester"));
     let part = by_other(&server, "PUT", &format!("/box/parts?partNumber=1&uploadId={upload}")).body("x");
     let etag = part.send().await.expect(200).header("etag").unwrap().to_owned();
     let document = format!(

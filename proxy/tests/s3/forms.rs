@@ -161,6 +161,8 @@ async fn a_browser_is_told_in_the_way_that_the_form_wants() {
             Some("http://page/done?a=b&bucket=box&key=a%26b&etag=%22c4ca4238a0b923820dcc509a6f75849b%22")
         );
     }
+    server.get("/box?bucket=box&key=a%26b&etag=%22x%22").await.expect(200);
+    server.get("/box?bucket=box").await.refused(501, "NotImplemented");
     form("success_action_redirect", "javascript:x").send(&server).await.expect(204);
 }
 
@@ -207,6 +209,19 @@ async fn what_is_no_form_is_refused() {
     let by_nobody = form().file("x", b"1").post(&server, "/nobox");
     by_nobody.send().await.refused(404, "NoSuchBucket");
     assert_eq!(server.get("/box").await.elements("Key"), [""; 0]);
+}
+
+/// What a policy asks of headers it asks of the form's fields.
+#[tokio::test]
+async fn a_policy_sees_what_a_form_says() {
+    let server = open_box().await;
+    let policy = "{\"Version\": \"2012-10-17\", \"Statement\": {\"Effect\": \"Deny\", \"Principal\": \"*\", \
+                  \"Action\": \"s3:PutObject\", \"Resource\": \"arn:aws:s3:::box/*\", \
+                  \"Condition\": {\"StringEquals\": {\"s3:x-amz-acl\": \"public-read\"}}}}";
+    server.put("/box?policy", policy).await.expect(204);
+    let form = |acl: &str| FormBody::new().field("key", "a").field("acl", acl).file("x", b"1");
+    form("public-read").send(&server).await.refused(403, "AccessDenied");
+    form("private").send(&server).await.expect(204);
 }
 
 #[tokio::test]
