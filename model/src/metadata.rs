@@ -17,7 +17,8 @@ pub struct ObjectMetadata {
     pub expires: Option<String>,
     /// When the object ends (Swift's `X-Delete-At`): from that moment on there is none.
     pub delete_at: Option<Timestamp>,
-    /// Swift's `X-Object-Manifest`: reading gives the objects whose names begin so (`container/prefix`, decoded), in order.
+    /// Swift's `X-Object-Manifest`: reading gives the objects whose names begin so, in order.
+    /// `container/prefix` as the writer gave it, percent-encoded or not.
     pub dynamic_manifest: Option<String>,
     pub user: UserMetadata,
 }

@@ -7,6 +7,7 @@ use martlet_model::{
     AccountName, ContainerId, ContainerName, ETagStyle, Error, ListEntry, ListQuery, ObjectId,
     ObjectStore as _, Result, Span,
 };
+use percent_encoding::percent_decode_str;
 
 use super::plan::{Segment, SegmentOf};
 
@@ -21,9 +22,10 @@ pub(crate) struct DynamicManifest {
 }
 
 impl DynamicManifest {
-    /// Reads `container/prefix`, decoded.
+    /// Reads `container/prefix`, percent-encoded or not.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (container, prefix) = text.split_once('/')?;
+        let decoded = String::from_utf8(percent_decode_str(text).collect()).ok()?;
+        let (container, prefix) = decoded.split_once('/')?;
         if prefix.is_empty() || prefix.starts_with('/') {
             return None;
         }

@@ -26,6 +26,8 @@ pub(super) fn answer() -> Response {
             "valid_api_versions": ["v1", "v1.0"],
             "account_autocreate": true,
             "allow_account_management": false,
+            // An object that has ended is none, whoever asks: `X-Open-Expired` means nothing.
+            "allow_open_expired": false,
             "account_listing_limit": LISTING_ENTRIES_MAX,
             "container_listing_limit": LISTING_ENTRIES_MAX,
             "max_account_name_length": ACCOUNT_NAME_BYTES_MAX,

@@ -174,7 +174,8 @@ fn of_manifest(id: &ObjectId, head: &Parts, query: &Query<'_>) -> Result<Option<
     let reads = matches!(head.method.as_str(), "GET" | "HEAD" | "COPY")
         || (head.method == Method::PUT && copy::is_copy(&head.headers));
     match (&head.method, query.text(joined::PARAMETER)?) {
-        (_, None) => Ok(None),
+        // A change of metadata means the manifest in any case.
+        (_, None) | (&Method::POST, _) => Ok(None),
         (_, Some("get")) if reads => Ok(None),
         (&Method::PUT, Some("put")) if reads => {
             Err(Refusal::WrongManifest("Multipart Manifest PUTs cannot be COPY requests"))

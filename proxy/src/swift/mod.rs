@@ -251,7 +251,7 @@ fn refusal_headers(refusal: &Refusal) -> HeaderMap {
         // There is no body, so what is said of the object's body can't be taken to be said of another.
         Refusal::Store(Error::NotModified(info)) => headers = object::render(info),
         Refusal::Unmatched(info) => headers = object::render_state(info),
-        Refusal::NoSuchPart { info, count } => {
+        Refusal::NoSuchPart { info, count, .. } => {
             headers = object::render_state(info);
             headers.insert("x-parts-count", HeaderValue::from(*count));
             headers.insert(CONTENT_RANGE, answer::header_value(&format!("bytes */{}", info.content.bytes)));

@@ -13,7 +13,6 @@ use martlet_model::{
     Conditions, Deleted, Digest, ETagStyle, Error, Match, Md5, NewObject, ObjectId, ObjectInfo,
     ObjectMetadata, ObjectStore as _, Timestamp, VersionId,
 };
-use percent_encoding::percent_decode_str;
 
 use super::account::add_item;
 use super::answer;
@@ -25,7 +24,6 @@ use super::headers::{self, Dates, Owner};
 use super::joined;
 use super::listing::CONTENT_TYPE_UNKNOWN;
 use super::refusal::{self, Refusal};
-use super::slo::quoted;
 use super::versions;
 use crate::body::RequestBody;
 use crate::large::DynamicManifest;
@@ -103,7 +101,12 @@ pub(super) fn parse_post(id: ObjectId, head: &Parts) -> Result<PostObject, Refus
 }
 
 pub(super) fn parse_delete(id: ObjectId, head: &Parts) -> Result<DeleteObject, Refusal> {
-    Ok(DeleteObject { id, version: None, conditions: write_conditions(&head.headers)? })
+    let request = &head.headers;
+    match headers::text(request, "x-if-delete-at")?.map(str::parse::<f64>) {
+        None => Ok(DeleteObject { id, version: None, conditions: write_conditions(request)? }),
+        Some(Ok(_)) => Err(Refusal::NotOffered("X-If-Delete-At".into())),
+        Some(Err(_)) => Err(Refusal::Malformed("Bad X-If-Delete-At header value".into())),
+    }
 }
 
 /// Conditions of a write; beyond Swift, which knows `If-None-Match: *` alone.
@@ -116,14 +119,14 @@ fn write_conditions(request: &HeaderMap) -> Result<Conditions, Refusal> {
 
 const DYNAMIC_MANIFEST_FORM: &str = "X-Object-Manifest must be in the format container/prefix";
 
-/// `X-Object-Manifest`, decoded.
+/// `X-Object-Manifest`, as it was given.
 fn dynamic_manifest(request: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let Some(given) = headers::stored_text(request, "x-object-manifest")? else { return Ok(None) };
-    let decoded = String::from_utf8(percent_decode_str(&given).collect()).ok();
-    decoded
-        .filter(|text| DynamicManifest::parse(text).is_some() && !given.contains(['?', '&']))
-        .map(Some)
-        .ok_or(Refusal::Malformed(DYNAMIC_MANIFEST_FORM.into()))
+    match headers::stored_text(request, "x-object-manifest")? {
+        Some(given) if DynamicManifest::parse(&given).is_none() || given.contains(['?', '&']) => {
+            Err(Refusal::Malformed(DYNAMIC_MANIFEST_FORM.into()))
+        }
+        given => Ok(given),
+    }
 }
 
 /// What is kept of a request's head besides the content type and the end.
@@ -179,6 +182,7 @@ pub(super) async fn post(command: PostObject, store: &Guarded, now: Timestamp) -
 pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Response, Refusal> {
     let DeleteObject { id, version, conditions } = command;
     let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer::HTML));
     if let Some(version) = versions::settled(version, &id, store).await? {
         store.delete(&id, Some(version), &conditions).await?;
         versions::show(&mut headers, Some(version));
@@ -235,7 +239,7 @@ pub(super) fn render_state(info: &ObjectInfo) -> HeaderMap {
         headers.insert("x-static-large-object", HeaderValue::from_static("True"));
     }
     if let Some(manifest) = &info.metadata.dynamic_manifest {
-        headers.insert("x-object-manifest", answer::header_value(&quoted(manifest)));
+        headers.insert("x-object-manifest", answer::header_value(manifest));
     }
     if let Some(end) = info.metadata.delete_at {
         headers.insert("x-delete-at", HeaderValue::from(end.as_seconds()));

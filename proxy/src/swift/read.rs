@@ -115,6 +115,8 @@ pub(super) fn parse_head(
 pub(super) struct Opened {
     pub(super) info: ObjectInfo,
     list_md5: Option<Md5>,
+    /// Where one of its parts was asked for.
+    parts_count: Option<usize>,
     pub(super) extent: Extent,
     pub(super) body: ObjectStream,
 }
@@ -136,13 +138,11 @@ pub(super) async fn get(
     request: RequestId,
 ) -> Result<Response, Refusal> {
     let command = GetObject { reading: command.reading.settled(&command.id, store).await?, ..command };
-    if let Some(number) = command.reading.part
-        && let Some(response) = get_part(&command, number, store, request).await?
-    {
-        return Ok(response);
-    }
     let opened = open(&command, store, request).await?;
     let mut headers = described(&opened.info, opened.list_md5, command.reading.manifest);
+    if let Some(count) = opened.parts_count {
+        headers.insert("x-parts-count", HeaderValue::from(count));
+    }
     versions::locate(&mut headers, &command.id, (command.reading.version, opened.info.version));
     let status = extend(&mut headers, &opened.info, &opened.extent);
     Ok(answer::with_body(status, headers, body::download(opened.body, request)))
@@ -155,6 +155,12 @@ pub(super) async fn open(
     request: RequestId,
 ) -> Result<Opened, Refusal> {
     let reading = &command.reading;
+    if let Some(number) = reading.part
+        && let Some(part) = part_of(&command.id, reading, number, store).await?
+    {
+        let opened = open_large(part.subject, Some(part.span), store).await?;
+        return Ok(Opened { parts_count: Some(part.count), ..opened });
+    }
     let ranges = if command.if_range == IfRange::Date { &[][..] } else { &command.ranges };
     if let Some(form) = reading.manifest {
         return match manifest_of(&command.id, reading, form, store).await? {
@@ -165,6 +171,9 @@ pub(super) async fn open(
     if ranges.len() > 1 {
         let look = large::look(store, &command.id, reading.version, &reading.conditions).await;
         let subject = explained(look, &command.id, reading, store).await?;
+        // As in Swift several ranges of a dynamic large object mean the whole.
+        let is_dynamic = subject.info.metadata.dynamic_manifest.is_some();
+        let ranges = if is_dynamic { &[][..] } else { ranges };
         return open_parts(command, subject, ranges, store, request).await;
     }
     open_one(command, ranges.first().copied(), store).await
@@ -204,7 +213,7 @@ async fn open_one(command: &GetObject, range: Option<ByteRange>, store: &Guarded
         Found::Plain(download) => {
             check_dates(reading.dates, &download.info)?;
             let extent = range.map_or(Extent::Whole, |_| Extent::Part(download.span));
-            Ok(Opened { info: download.info, list_md5: None, extent, body: download.body })
+            Ok(Opened { info: download.info, list_md5: None, parts_count: None, extent, body: download.body })
         }
         Found::Large(large) => {
             check_dates(reading.dates, &large.info)?;
@@ -231,13 +240,13 @@ async fn open_stored(
     let download = explained(found, &command.id, reading, store).await?;
     check_dates(reading.dates, &download.info)?;
     let extent = range.map_or(Extent::Whole, |_| Extent::Part(download.span));
-    Ok(Opened { info: download.info, list_md5: None, extent, body: download.body })
+    Ok(Opened { info: download.info, list_md5: None, parts_count: None, extent, body: download.body })
 }
 
 async fn open_large(large: Large, part: Option<Span>, store: &Guarded) -> Result<Opened, Refusal> {
     let body = large.open(store, part.unwrap_or(Span::whole(large.info.content.bytes))).await?;
     let extent = part.map_or(Extent::Whole, Extent::Part);
-    Ok(Opened { info: large.info, list_md5: large.list_md5, extent, body })
+    Ok(Opened { info: large.info, list_md5: large.list_md5, parts_count: None, extent, body })
 }
 
 /// Opens one or several ranges of an object that has been looked at.
@@ -277,7 +286,7 @@ async fn open_parts(
     let bytes = frame.body_bytes(&spans);
     let body = large::open(store, pieces).await?;
     let Large { info, list_md5, .. } = subject;
-    Ok(Opened { info, list_md5, extent: Extent::Parts { boundary, bytes }, body })
+    Ok(Opened { info, list_md5, parts_count: None, extent: Extent::Parts { boundary, bytes }, body })
 }
 
 /// The list of segments as an object of its own. `None`: there is none, and the stored bytes are what is wanted.
@@ -323,22 +332,6 @@ fn check_conditions(conditions: &Conditions, info: &ObjectInfo) -> Result<(), Re
     })
 }
 
-/// One part of an object that has several; `None`: it has none.
-async fn get_part(
-    command: &GetObject,
-    number: usize,
-    store: &Guarded,
-    request: RequestId,
-) -> Result<Option<Response>, Refusal> {
-    let Some(part) = part_of(&command.id, &command.reading, number, store).await? else { return Ok(None) };
-    let PartOf { subject, span, count } = part;
-    let opened = open_large(subject, Some(span), store).await?;
-    let mut headers = described(&opened.info, opened.list_md5, None);
-    headers.insert("x-parts-count", HeaderValue::from(count));
-    let status = extend(&mut headers, &opened.info, &opened.extent);
-    Ok(Some(answer::with_body(status, headers, body::download(opened.body, request))))
-}
-
 struct PartOf {
     subject: Large,
     span: Span,
@@ -365,7 +358,11 @@ async fn part_of(
         None => store.layout(id, subject.info.version).await?.iter().map(|part| part.bytes).collect(),
     };
     let Some(length) = lengths.get(number - 1) else {
-        return Err(Refusal::NoSuchPart { info: Box::new(subject.info), count: lengths.len() });
+        return Err(Refusal::NoSuchPart {
+            info: Box::new(subject.info),
+            count: lengths.len(),
+            is_head: false,
+        });
     };
     let start = lengths[..number - 1].iter().sum();
     Ok(Some(PartOf { subject, span: Span { start, end: start + length }, count: lengths.len() }))
@@ -375,7 +372,7 @@ pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Respons
     let HeadObject { id, reading } = command;
     let reading = reading.settled(&id, store).await?;
     if let Some(number) = reading.part
-        && let Some(part) = part_of(&id, &reading, number, store).await?
+        && let Some(part) = part_of(&id, &reading, number, store).await.map_err(Refusal::without_words)?
     {
         let PartOf { subject, span, count } = part;
         let mut headers = described(&subject.info, subject.list_md5, None);

@@ -30,8 +30,8 @@ pub enum Refusal {
     TooLarge,
     /// The body holds, or asks for, more than is done in one request.
     LargeManifest(Cow<'static, str>),
-    /// The object has no such part, but so many.
-    NoSuchPart { info: Box<ObjectInfo>, count: usize },
+    /// The object has no such part, but so many. Who asked for the head alone gets no words.
+    NoSuchPart { info: Box<ObjectInfo>, count: usize, is_head: bool },
     /// The segments of a large object don't make it up; the log says why.
     BrokenManifest(&'static str),
     /// The ETag that the caller expects can't be that of any object.
@@ -102,6 +102,7 @@ impl Refusal {
             Self::LengthRequired => (411, Words::Plain("Missing Content-Length header.".into())),
             Self::TooLarge => (413, Words::Plain("Your request is too large.".into())),
             Self::LargeManifest(text) => (413, Words::Html(text.clone())),
+            Self::NoSuchPart { is_head: true, .. } => (416, Words::Html("".into())),
             Self::NoSuchPart { .. } => {
                 (416, Words::Html("The requested part number is not satisfiable".into()))
             }
@@ -112,6 +113,14 @@ impl Refusal {
             Self::FormInvalid { text, .. } => (401, Words::Html(text.clone().into())),
             Self::Unmatched(_) => (412, Words::Page),
             Self::Store(error) => of_store(error),
+        }
+    }
+
+    /// The same to who asked for the head alone.
+    pub(super) fn without_words(self) -> Self {
+        match self {
+            Self::NoSuchPart { info, count, .. } => Self::NoSuchPart { info, count, is_head: true },
+            refusal => refusal,
         }
     }
 
@@ -167,9 +176,15 @@ fn of_name(error: &NameError) -> (u16, Words) {
     }
 }
 
-/// The title and the sentence of Swift's page for a status.
+/// Swift's page for a status.
 pub(super) fn page(status: u16) -> String {
-    let (title, sentence) = match status {
+    let (title, sentence) = words(status);
+    format!("<html><h1>{title}</h1><p>{sentence}</p></html>")
+}
+
+/// The title and the sentence of Swift's page for a status.
+pub(super) fn words(status: u16) -> (&'static str, &'static str) {
+    match status {
         202 => ("Accepted", "The request is accepted for processing."),
         400 => (
             "Bad Request",
@@ -202,8 +217,7 @@ pub(super) fn page(status: u16) -> String {
             "Internal Error",
             "The server has either erred or is incapable of performing the requested operation.",
         ),
-    };
-    format!("<html><h1>{title}</h1><p>{sentence}</p></html>")
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use super::heartbeat;
 use super::login::PATH_SEGMENT;
 use super::object;
 use super::query::Query;
-use super::refusal::{Refusal, Words};
+use super::refusal::{self, Refusal, Words};
 use super::report::{Report, status_line};
 use crate::body::RequestBody;
 use crate::large::manifest::{self, StoredSegment};
@@ -127,18 +127,24 @@ fn reported(outcome: Result<Made, Refusal>) -> Report {
             .with("Etag", format!("\"{}\"", info.content.etag(ETagStyle::Swift)))
             .with("Last Modified", date::last_modified(info.modified)),
         Ok(Made::Problems(errors)) => {
-            let (status, text) = (status_line(400), "Bad Request");
-            Report::of_errors(errors).with("Response Status", status).with("Response Body", text)
+            let report = Report::of_errors(errors).with("Response Status", status_line(400));
+            report.with("Response Body", page_text(400))
         }
         Err(refusal) => {
             let (status, words) = refusal.answer();
             let text = match words {
                 Words::Plain(text) | Words::Html(text) => text.into_owned(),
-                Words::Page | Words::Nothing => status_line(status),
+                Words::Page | Words::Nothing => page_text(status),
             };
             Report::default().with("Response Status", status_line(status)).with("Response Body", text)
         }
     }
+}
+
+/// What Swift's page for a status says.
+fn page_text(status: u16) -> String {
+    let (title, sentence) = refusal::words(status);
+    format!("{title}\n{sentence}")
 }
 
 /// An object to make of segments.

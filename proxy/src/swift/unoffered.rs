@@ -15,7 +15,6 @@ const DEMANDS: &[&str] = &[
     "x-container-sysmeta-",
     "x-object-sysmeta-",
     "x-object-transient-sysmeta-",
-    "x-open-expired",
     "x-robots-tag",
     "x-symlink-target",
 ];
@@ -105,7 +104,6 @@ mod tests {
 
     #[test]
     fn headers_with_a_meaning_are_named() {
-        check_header("X-Open-Expired", Some("X-Open-Expired"));
         check_header("X-Symlink-Target-Account", Some("X-Symlink-Target-Account"));
         check_header("X-Container-Sync-To", Some("X-Container-Sync-To"));
     }
@@ -114,7 +112,6 @@ mod tests {
     fn what_cannot_be_set_may_be_unset() {
         check_header("X-Remove-Container-Sync-To", None);
         assert_eq!(find("POST", "", Some(("X-Container-Sync-To", ""))), None);
-        assert_eq!(find("POST", "", Some(("X-Open-Expired", ""))).as_deref(), Some("X-Open-Expired"));
     }
 
     #[test]

@@ -151,7 +151,6 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
     let session = stored(&server).await;
     for (method, path, header, named) in [
         ("GET", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
-        ("POST", "/box/key", ("X-Open-Expired", "true"), "X-Open-Expired"),
         ("PUT", "/box?extract-archive=tar", ("X-A", "b"), "extract-archive"),
         ("POST", "/box", ("X-Container-Sync-To", "x"), "X-Container-Sync-To"),
         ("POST", "", ("Content-Type", "multipart/form-data; boundary=x"), "multipart/form-data"),

@@ -167,6 +167,19 @@ async fn a_large_object_is_copied_as_one_or_as_a_list() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_large_object_may_be_copied() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    session.put("/box/a", b"abc").await;
+    session.put("/box/b", b"def").await;
+    let list = br#"[{"path": "/box/a"}, {"path": "/box/b"}]"#;
+    assert_eq!(session.send("PUT", "/box/large?multipart-manifest=put", &[], list).await.status, 201);
+    let to = [("Destination", "box/part")];
+    assert_eq!(session.send("COPY", "/box/large?part-number=2", &to, b"").await.status, 201);
+    assert_eq!(session.get("/box/part").await.text(), "def");
+}
+
+#[tokio::test]
 async fn a_dynamic_large_object_is_copied_as_one_or_as_a_manifest() {
     let server = Server::start().await;
     let session = stored(&server).await;

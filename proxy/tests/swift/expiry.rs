@@ -36,6 +36,7 @@ async fn an_object_is_gone_the_second_that_it_ends() {
     }
     assert_eq!(session.get("/box").await.status, 204);
     assert_eq!(session.delete("/box/at").await.status, 404);
+    assert_eq!(session.delete("/box").await.status, 204);
 }
 
 #[tokio::test]

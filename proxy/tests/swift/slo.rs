@@ -126,6 +126,8 @@ async fn one_part_is_read_by_its_number() {
     }
     let beyond = session.get("/box/large?part-number=3").await;
     assert_eq!((beyond.status, beyond.header("content-range")), (416, "bytes */6"));
+    let beyond = session.head("/box/large?part-number=3").await;
+    assert_eq!((beyond.status, beyond.header("content-length")), (416, "0"));
     for bad in ["0", "-1", "x", ""] {
         assert_eq!(session.get(&format!("/box/large?part-number={bad}")).await.status, 400, "{bad}");
     }
@@ -277,6 +279,9 @@ async fn a_post_changes_what_is_said_and_nothing_else() {
     let get = session.get("/box/large").await;
     assert_eq!((get.text(), get.header("x-object-meta-a")), ("abcefg", "1"));
     assert_eq!((get.header("content-type"), get.header("x-static-large-object")), ("text/x", "True"));
+    let said = [("X-Object-Meta-A", "2")];
+    assert_eq!(session.send("POST", "/box/large?multipart-manifest=get", &said, b"").await.status, 202);
+    assert_eq!(session.get("/box/large").await.header("x-object-meta-a"), "2");
     let reserved = session.send("PUT", "/box/x", &[("X-Static-Large-Object", "True")], b"").await;
     assert_eq!(reserved.status, 400);
 }

@@ -131,8 +131,9 @@ impl ContainerStore for MemoryStore {
     }
 
     async fn delete_container(&self, id: &ContainerId) -> Result<()> {
+        let now = self.now();
         let mut state = self.state();
-        if !state.container(id)?.objects.is_empty() {
+        if !state.container(id)?.objects.values().all(|history| history.has_ended(now)) {
             return Err(Error::NotEmpty);
         }
         if let Some(account) = state.accounts.get_mut(&id.account) {

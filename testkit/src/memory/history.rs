@@ -56,6 +56,12 @@ impl History {
         self.object().filter(|object| !object.info.metadata.has_ended(now))
     }
 
+    /// Whether nothing is left of it at `now`: no marker, and no object that hasn't ended.
+    pub(super) fn has_ended(&self, now: Timestamp) -> bool {
+        let ended = |object: &Object| object.info.metadata.has_ended(now);
+        self.0.iter().all(|version| version.object.as_ref().is_some_and(ended))
+    }
+
     pub(super) fn stored_bytes(&self) -> u64 {
         self.0
             .iter()
