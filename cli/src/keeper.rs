@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
-use martlet_link::{Admission, RingAuthority, RingHolder, RingOrder, RingReport, Rows};
+use martlet_link::{Addressee, Admission, RingAuthority, RingHolder, RingOrder, RingReport, Rows};
 use martlet_protocol::ReplicaError;
 use martlet_ring::Ring;
 use tokio::sync::{oneshot, watch};
@@ -139,8 +139,8 @@ impl RingHolder for RingKeeper {
 
 #[async_trait]
 impl RingAuthority for RingKeeper {
-    fn admit(&self, by: u64, rows: Rows) -> Result<Admission, ReplicaError> {
-        self.shared.standing().admit(by, rows)
+    fn admit(&self, to: Addressee, rows: Rows) -> Result<Admission, ReplicaError> {
+        self.shared.standing().admit(to, rows)
     }
 
     async fn obey(&self, order: RingOrder) -> Result<RingReport, String> {

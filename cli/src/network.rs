@@ -1,13 +1,17 @@
 //! The nodes of the ring, as this process reaches them, and the store over them.
 
+mod renewing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use martlet_cluster::{ClusterParts, ClusterStore, MissingReplica, Options, SystemRandom};
 use martlet_link::{LinkIdentity, NodeLink, RingHolder};
-use martlet_ring::Ring;
+use martlet_protocol::Replica;
+use martlet_ring::{DeviceId, Ring};
 use tokio::task::AbortHandle;
 
+use self::renewing::{Asked, Newest, Renewing};
 use crate::clock::SystemClock;
 use crate::devices::Replicas;
 use crate::secrets::ClusterFile;
@@ -18,6 +22,7 @@ pub(crate) struct Network {
     identity: LinkIdentity,
     holder: Arc<dyn RingHolder>,
     links: Mutex<BTreeMap<String, NodeLink>>,
+    newest: Mutex<BTreeMap<DeviceId, Newest>>,
 }
 
 /// A store that goes by the newest ring that this process has.
@@ -29,15 +34,31 @@ pub(crate) struct LiveStore {
 impl Network {
     /// Every link passes rings on between `holder` and its node.
     pub(crate) fn new(cluster: &ClusterFile, holder: Arc<dyn RingHolder>) -> Arc<Self> {
-        Arc::new(Self { identity: cluster.link_identity(), holder, links: Mutex::default() })
+        Arc::new(Self {
+            identity: cluster.link_identity(),
+            holder,
+            links: Mutex::default(),
+            newest: Mutex::default(),
+        })
     }
 
     /// All devices of the ring, to be asked by it. Called within a runtime.
     pub(crate) fn replicas(&self, ring: &Ring) -> Replicas {
-        let of_device = |device: &martlet_ring::Device| {
-            (device.id, self.link(&device.address).replica_by(ring.version(), device.id))
-        };
-        ring.devices().iter().map(of_device).collect()
+        ring.devices().iter().map(|device| (device.id, self.replica(ring.version(), device))).collect()
+    }
+
+    fn replica(&self, version: u64, device: &martlet_ring::Device) -> Arc<dyn Replica> {
+        let asked = Asked { version, replica: self.link(&device.address).replica_by(version, device.id) };
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = newest.entry(device.id).or_insert_with(|| Newest::new(asked.clone()));
+        newest.send_if_modified(|newest| {
+            let is_newer = newest.version < version;
+            if is_newer {
+                *newest = asked.clone();
+            }
+            is_newer
+        });
+        Arc::new(Renewing { asked, newest: newest.subscribe() })
     }
 
     /// The link to a node, opened if there is none yet.

@@ -54,8 +54,8 @@ struct Add {
     display_name: Option<String>,
     #[arg(long)]
     email: Option<String>,
-    /// Reads the user's secrets from the environment instead of making them: MARTLET_USER_SWIFT_KEY for Swift,
-    /// MARTLET_USER_ACCESS_KEY and MARTLET_USER_SECRET_KEY for S3.
+    /// Reads the user's secrets from the environment instead of making them: `MARTLET_USER_SWIFT_KEY` for Swift,
+    /// `MARTLET_USER_ACCESS_KEY` and `MARTLET_USER_SECRET_KEY` for S3.
     #[arg(long)]
     keys_from_environment: bool,
 }

@@ -28,5 +28,6 @@ pub mod wire;
 
 pub use client::NodeLink;
 pub use identity::{LinkIdentity, LinkSecret};
+pub use message::Addressee;
 pub use ring::{Admission, FixedRing, RingAuthority, RingHolder, RingOrder, RingReport, Rows};
 pub use server::{Node, serve, serve_node};

@@ -14,6 +14,8 @@ use martlet_protocol::ReplicaError;
 use martlet_ring::{PlacementHash, Ring};
 use tokio::sync::{mpsc, watch};
 
+use crate::message::Addressee;
+
 /// A process that has a ring.
 pub trait RingHolder: fmt::Debug + Send + Sync + 'static {
     /// The ring, and whatever takes its place.
@@ -26,9 +28,9 @@ pub trait RingHolder: fmt::Debug + Send + Sync + 'static {
 /// A process that decides by which rings its devices may be asked.
 #[async_trait]
 pub trait RingAuthority: RingHolder {
-    /// May a request that was made by version `by` be carried out?
+    /// May a request to a device, made by a version of the ring, be carried out?
     /// What this gives is held until the request has been.
-    fn admit(&self, by: u64, rows: Rows) -> Result<Admission, ReplicaError>;
+    fn admit(&self, to: Addressee, rows: Rows) -> Result<Admission, ReplicaError>;
 
     /// Does what an operator's command asks.
     async fn obey(&self, order: RingOrder) -> Result<RingReport, String>;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_link::{Admission, RingReport, Rows};
+use martlet_link::{Addressee, Admission, RingReport, Rows};
 use martlet_protocol::ReplicaError;
 use martlet_ring::{DeviceId, Partition, Ring};
 use tokio::sync::mpsc;
@@ -80,7 +80,7 @@ impl Standing {
         RingReport { version: self.ring.version(), proposed }
     }
 
-    pub(super) fn admit(&self, by: u64, rows: Rows) -> Result<Admission, ReplicaError> {
+    pub(super) fn admit(&self, to: Addressee, rows: Rows) -> Result<Admission, ReplicaError> {
         let (lies_since, is_kept) = match rows {
             Rows::Unplaced => return Ok(Admission::uncounted()),
             Rows::All => (self.moved_last, false),
@@ -88,10 +88,13 @@ impl Standing {
                 let partition = self.ring.partition_of(hash);
                 let moves = |agreement: &Agreement| agreement.moved.binary_search(&partition).is_ok();
                 let lies_since = self.moved_at.get(partition.0 as usize).copied();
-                (lies_since.unwrap_or(u64::MAX), self.agreement.as_ref().is_some_and(moves))
+                // By an older version it may have lain on this device.
+                let lies_here = self.ring.devices_of(partition).contains(&to.device);
+                let is_kept = !lies_here || self.agreement.as_ref().is_some_and(moves);
+                (lies_since.unwrap_or(u64::MAX), is_kept)
             }
         };
-        if is_kept || by < lies_since || self.ring.version() < by {
+        if is_kept || to.ring < lies_since || self.ring.version() < to.ring {
             return Err(ReplicaError::OtherRing { version: self.ring.version() });
         }
         Ok(Admission::counted(self.in_flight.0.clone()))
@@ -209,8 +212,29 @@ mod tests {
         PlacementHash(u64::from(partition.0) << (64 - BITS))
     }
 
-    fn is_admitted(standing: &Standing, by: u64, partition: Partition) -> bool {
-        standing.admit(by, Rows::Of(hash_in(partition))).is_ok()
+    /// A device that holds the partition by every version, asked by this one.
+    fn by(ring: u64, partition: Partition) -> Addressee {
+        let versions = versions();
+        let holds =
+            |id: &u32| versions.iter().all(|ring| ring.devices_of(partition).contains(&DeviceId(*id)));
+        Addressee { device: (1..=4).find(holds).map(DeviceId).unwrap(), ring }
+    }
+
+    fn is_admitted(standing: &Standing, ring: u64, partition: Partition) -> bool {
+        standing.admit(by(ring, partition), Rows::Of(hash_in(partition))).is_ok()
+    }
+
+    #[test]
+    fn a_device_is_asked_only_about_what_lies_on_it() {
+        let [_, second, third] = versions();
+        let (moved, _) = moved_and_staying();
+        let mut standing = Standing::new(second);
+        standing.take(third.clone());
+        for id in 1..=4 {
+            let to = Addressee { device: DeviceId(id), ring: 3 };
+            let lies_there = third.devices_of(moved).contains(&DeviceId(id));
+            assert_eq!(standing.admit(to, Rows::Of(hash_in(moved))).is_ok(), lies_there, "device {id}");
+        }
     }
 
     /// A partition that version 3 moves, and one that it doesn't.
@@ -275,9 +299,9 @@ mod tests {
         assert!(is_admitted(&standing, 1, staying) && is_admitted(&standing, 3, staying));
         assert!(!is_admitted(&standing, 1, moved) && !is_admitted(&standing, 2, moved));
         assert!(is_admitted(&standing, 3, moved));
-        assert!(standing.admit(2, Rows::All).is_err(), "a listing needs all partitions");
-        assert!(standing.admit(3, Rows::All).is_ok());
-        assert!(standing.admit(0, Rows::Unplaced).is_ok());
+        assert!(standing.admit(by(2, moved), Rows::All).is_err(), "a listing needs all partitions");
+        assert!(standing.admit(by(3, moved), Rows::All).is_ok());
+        assert!(standing.admit(by(0, moved), Rows::Unplaced).is_ok());
     }
 
     #[test]
@@ -295,17 +319,17 @@ mod tests {
         let [_, second, third] = versions();
         let (moved, staying) = moved_and_staying();
         let mut standing = Standing::new(second);
-        let before = standing.admit(2, Rows::Of(hash_in(moved))).unwrap();
+        let before = standing.admit(by(2, moved), Rows::Of(hash_in(moved))).unwrap();
         standing.agree(third.clone());
         let (kept, rest) = standing.await_the_rest();
         assert!(kept.contains(&moved));
-        let after = standing.admit(2, Rows::Of(hash_in(staying))).unwrap();
+        let after = standing.admit(by(2, staying), Rows::Of(hash_in(staying))).unwrap();
         let mut rest = Box::pin(rest);
         assert!(timeout(Duration::from_secs(1), &mut rest).await.is_err(), "one is under way");
         drop(before);
         assert_eq!(rest.await, Ok(()));
         drop(after);
-        let never_ending = standing.admit(2, Rows::Of(hash_in(staying))).unwrap();
+        let never_ending = standing.admit(by(2, staying), Rows::Of(hash_in(staying))).unwrap();
         let (_, rest) = standing.await_the_rest();
         assert!(rest.await.is_err());
         drop(never_ending);

@@ -214,7 +214,7 @@ fn conclude(reports: &Reports, next: &Arc<Ring>) -> Result<(), PushError> {
     for (node, report) in reports {
         match report {
             Ok(report) if next.version() <= report.version => {
-                println!("{node} has version {}.", report.version)
+                println!("{node} has version {}.", report.version);
             }
             Ok(report) => behind.push((*node, format!("it still has version {}", report.version))),
             Err(why) => println!("{node} will have it when it is back: {why}"),

@@ -171,7 +171,7 @@ impl Session {
         let replica = self.door.device(to.device).cloned().ok_or_else(absent)?;
         let admission = match (self.door.rings(), request.rows()) {
             (None, _) | (_, Rows::Unplaced) => Admission::uncounted(),
-            (Some(rings), rows) => rings.admit(to.ring, rows)?,
+            (Some(rings), rows) => rings.admit(to, rows)?,
         };
         Ok((admission, Some(replica)))
     }

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use martlet_link::{Admission, NodeLink, RingAuthority, RingHolder, RingOrder, RingReport, Rows, serve_node};
+use martlet_link::{
+    Addressee, Admission, NodeLink, RingAuthority, RingHolder, RingOrder, RingReport, Rows, serve_node,
+};
 use martlet_protocol::{Prepare, ReplicaError};
 use martlet_ring::{Device, DeviceId, NodeId, Ring, ZoneId, build, edit};
 use tokio::net::TcpListener;
@@ -51,7 +53,7 @@ impl RingHolder for Holder {
 
 #[async_trait]
 impl RingAuthority for Holder {
-    fn admit(&self, by: u64, rows: Rows) -> Result<Admission, ReplicaError> {
+    fn admit(&self, Addressee { ring: by, .. }: Addressee, rows: Rows) -> Result<Admission, ReplicaError> {
         self.asked.lock().unwrap().push((by, rows));
         let version = self.version();
         if by == version {

@@ -1,6 +1,8 @@
 //! A changed ring reaches a running cluster, or is refused with a reason.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use martlet_tests::cluster::{Cluster, martlet};
@@ -38,8 +40,26 @@ fn an_empty_cluster_takes_a_fourth_node_without_a_restart() {
     let ring = Copy::of(&cluster);
     let device = format!("id=4,node=4,zone=4,weight=100,address={}", cluster.node_address(4));
     ring.change(&["add", "--device", &device]);
+    // Readers of a row that isn't there notice nothing, wherever it would lie.
+    let is_over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2)
+        .map(|proxy| {
+            let (session, is_over) = (cluster.session(proxy), is_over.clone());
+            std::thread::spawn(move || {
+                let mut statuses = Vec::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    statuses.push(session.get("box").status());
+                }
+                statuses
+            })
+        })
+        .collect();
     let said = ring.push(&cluster, true);
     assert!(said.contains("All 4 nodes have agreed"), "{said}");
+    is_over.store(true, Ordering::Relaxed);
+    for statuses in readers.into_iter().map(|reader| reader.join().unwrap()) {
+        assert!(!statuses.is_empty() && statuses.iter().all(|status| *status == 404), "{statuses:?}");
+    }
     await_version(&cluster, &["node-1", "node-2", "node-3", "node-4", "proxy-1", "proxy-2"], 2);
     let mut work = Work::begin(&cluster);
     work.rounds_for(Duration::from_secs(1));
