@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use martlet_auth::token::TokenKey;
-use martlet_auth::{Guarded, Identity};
+use martlet_auth::{Guarded, Identity, token};
 use martlet_model::{AccountName, Timestamp};
 
 use crate::dialect::About;
@@ -22,7 +21,21 @@ impl Swift {
         if let Some(bearer) = temp_url::bearer(about, &*self.store, now).await? {
             return Ok(Identity::Bearer(Arc::new(bearer)));
         }
-        of_token(&about.head, &self.tokens, now)
+        self.of_token(&about.head, now).await
+    }
+
+    /// Whose token the request carries. Where no token is asked for, none needs to be good.
+    async fn of_token(&self, head: &Parts, now: Timestamp) -> Result<Identity, Refusal> {
+        let Some(token) = headers::either(&head.headers, "x-auth-token", "x-storage-token")? else {
+            return Ok(Identity::Anonymous);
+        };
+        if let Some(identity) = token::identify(&self.tokens, &*self.users, token, now).await? {
+            return Ok(identity);
+        }
+        match Target::parse(head.uri.path())?.account() {
+            None => Ok(Identity::Anonymous),
+            Some(account) => Err(Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }),
+        }
     }
 }
 
@@ -37,19 +50,5 @@ pub(super) enum View {
 impl View {
     pub(super) fn of(store: &Guarded, account: &AccountName) -> Self {
         if store.owns(account) { Self::Owner } else { Self::Guest }
-    }
-}
-
-/// Whose token the request carries. Where no token is asked for, none needs to be good.
-fn of_token(head: &Parts, tokens: &TokenKey, now: Timestamp) -> Result<Identity, Refusal> {
-    let Some(token) = headers::either(&head.headers, "x-auth-token", "x-storage-token")? else {
-        return Ok(Identity::Anonymous);
-    };
-    if let Ok(user) = tokens.verify(token, now) {
-        return Ok(Identity::User(Arc::new(user)));
-    }
-    match Target::parse(head.uri.path())?.account() {
-        None => Ok(Identity::Anonymous),
-        Some(account) => Err(Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }),
     }
 }
