@@ -26,7 +26,7 @@ use crate::blob::download::{download, verified};
 use crate::cluster::ClusterStore;
 use crate::record::object::{Layout, ListedObject};
 use crate::row::read::Depth;
-use find::{find, shown};
+use find::{FoundObject, find, shown};
 use keeper::Keeper;
 use place::{Removed, Removing};
 use remove::RemovingVersion;
@@ -43,8 +43,7 @@ impl ObjectStore for ClusterStore {
 
     async fn get(&self, id: &ObjectId, request: Read) -> Result<Download> {
         let depth = Depth::Body { bytes_max: READ_TOGETHER_BYTES_MAX };
-        let found = find(&self.shared, id, request.version, depth).await?;
-        let info = found.info();
+        let FoundObject { info, blobs, body, .. } = find(&self.shared, id, request.version, depth).await?;
         check_read(&info, &request.conditions)?;
         let stored_bytes = info.stored_bytes();
         let span = match (request.range, info.shape) {
@@ -53,8 +52,7 @@ impl ObjectStore for ClusterStore {
                 range.of(stored_bytes).ok_or_else(|| Error::RangeUnsatisfiable(Box::new(info.clone())))?
             }
         };
-        let blobs = &found.object.blobs;
-        let together = match (&blobs[..], found.body) {
+        let together = match (&blobs[..], body) {
             ([blob], Some(body)) => verified(blob, body),
             _ => None,
         };
@@ -63,7 +61,7 @@ impl ObjectStore for ClusterStore {
                 let wanted = body.slice(start..end);
                 Box::pin(stream::once(std::future::ready(Ok(wanted))))
             }
-            _ => download(&self.shared, blobs, span),
+            _ => download(&self.shared, &blobs, span),
         };
         Ok(Download { info, span, body })
     }
@@ -74,7 +72,7 @@ impl ObjectStore for ClusterStore {
         version: Option<VersionId>,
         conditions: &Conditions,
     ) -> Result<ObjectInfo> {
-        let info = find(&self.shared, id, version, Depth::Value).await?.info();
+        let info = find(&self.shared, id, version, Depth::Value).await?.info;
         check_read(&info, conditions)?;
         Ok(info)
     }
@@ -132,7 +130,7 @@ impl ObjectStore for ClusterStore {
 
     async fn layout(&self, id: &ObjectId, version: Option<VersionId>) -> Result<Vec<PartLayout>> {
         let found = find(&self.shared, id, version, Depth::Value).await?;
-        let layout: Option<Layout> = found.object.origin.map(|origin| origin.layout);
+        let layout: Option<Layout> = found.origin.map(|origin| origin.layout);
         Ok(layout.map(|layout| layout.parts()).transpose()?.unwrap_or_default())
     }
 }

@@ -31,6 +31,9 @@ const FIRST: u8 = 1;
 /// The second format: of objects, containers, uploads and parts.
 const SECOND: u8 = 2;
 
+/// Most entries and records are shorter than this, so that they are written without growing.
+const USUAL_BYTES: usize = 64;
+
 /// Why a row can't be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -72,7 +75,9 @@ fn encode(record: &impl Serialize) -> Bytes {
 /// # Panics
 /// Never: writing plain structs to memory can't fail.
 fn encode_as(format: u8, record: &impl Serialize) -> Bytes {
-    postcard::to_extend(record, vec![format]).expect("plain structs encode").into()
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bytes.push(format);
+    postcard::to_extend(record, bytes).expect("plain structs encode").into()
 }
 
 /// Reads what has one format so far.

@@ -5,15 +5,20 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a promise panics where it is broken")]
 
+pub mod annotations;
 pub mod bodies;
 pub mod conditions;
 pub mod containers;
+pub mod expiry;
 pub mod listing;
 pub mod objects;
 pub mod races;
+pub mod segments;
+pub mod settings;
 pub mod steps;
 pub mod uploads;
 pub mod usage;
+pub mod versions;
 
 use martlet_model::Store;
 
@@ -27,4 +32,9 @@ pub async fn all(store: &dyn Store) {
     uploads::all(store).await;
     usage::all(store).await;
     races::all(store).await;
+    annotations::all(store).await;
+    segments::all(store).await;
+    settings::all(store).await;
+    expiry::all(store).await;
+    versions::all(store).await;
 }

@@ -16,19 +16,21 @@ use martlet_protocol::{RowState, RowValue, Scope, SealToken, TableId};
 use super::{Access, account, directory, find_now, row_key, seal};
 use crate::cluster::{DROPPED, Shared};
 use crate::list::{Lister, Question};
+use crate::objects::expiry;
 use crate::record::container::{ContainerRow, SealState};
 use crate::record::dropped::Dropped;
 use crate::record::live;
 use crate::row::change::change;
 use crate::row::{Guard, Verdict};
 
-/// Deletes a container if nothing lives in it.
+/// Deletes a container if nothing lives in it; what has ended is removed first.
 pub(crate) async fn delete(shared: &Arc<Shared>, id: &ContainerId) -> Result<()> {
     let container = find_now(shared, id).await?;
     // Most containers that aren't empty are found out without a seal.
-    if is_inhabited(shared, container.row.objects, None, container.guard()).await? {
+    if !expiry::has_ended(shared, &container).await? {
         return Err(Error::NotEmpty);
     }
+    expiry::clear(shared, &container).await?;
     let token = shared.new_seal();
     let decide = |predecessor: Option<&RowState>| match same(predecessor, container.row.objects) {
         Err(error) => Verdict::Leave(Err(error)),

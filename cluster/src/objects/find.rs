@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_model::{Error, Noun, ObjectId, ObjectInfo, Result, Timestamp, VersionId, Versioning};
+use martlet_protocol::BlobRef;
 use martlet_register::Ballot;
 
 use super::head::Head;
@@ -11,19 +12,20 @@ use super::keeper::Keeper;
 use crate::cluster::Shared;
 use crate::container::cache::Container;
 use crate::container::find as find_container;
-use crate::record::object::{StoredObject, StoredVersion};
+use crate::record::object::{Origin, StoredObject, StoredVersion};
 use crate::record::version::Place;
 use crate::row::read::{Depth, read, read_value};
 
 /// How often a version that is just being moved is looked for.
 const LOOKS_MAX: u32 = 16;
 
-/// An object as it is read.
+/// An object as a reader sees it.
 pub(super) struct FoundObject {
-    pub(super) object: StoredObject,
+    pub(super) info: ObjectInfo,
+    pub(super) origin: Option<Origin>,
+    pub(super) blobs: Vec<BlobRef>,
     /// Its bytes, where they came along. Not checked yet.
     pub(super) body: Option<Bytes>,
-    container: Arc<Container>,
 }
 
 impl Keeper {
@@ -105,15 +107,8 @@ pub(super) fn readable(version: StoredVersion, now: Timestamp, is_current: bool)
 
 impl Keeper {
     fn found(&self, version: StoredVersion, body: Option<Bytes>, is_current: bool) -> Result<FoundObject> {
-        let object = readable(version, self.shared.now(), is_current)?;
-        Ok(FoundObject { object, body, container: self.container.clone() })
-    }
-}
-
-impl FoundObject {
-    /// The info as a reader sees it.
-    pub(super) fn info(&self) -> ObjectInfo {
-        shown(self.object.info.clone(), &self.container)
+        let StoredObject { info, origin, blobs } = readable(version, self.shared.now(), is_current)?;
+        Ok(FoundObject { info: shown(info, &self.container), origin, blobs, body })
     }
 }
 

@@ -1,6 +1,6 @@
 //! One key's older versions: kept, found, and removed so that nobody who is late can bring one back.
 //!
-//! What makes this safe is `docs/decisions/0007-older-versions-are-rows.md`.
+//! What makes this safe is `docs/decisions/0009-older-versions-are-rows.md`.
 
 use std::sync::Arc;
 

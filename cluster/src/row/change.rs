@@ -130,6 +130,8 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
     let shared = rounds.shared;
     rounds.take_turn().await?;
     let mut ledger = Ledger::default();
+    // The predecessor that was made sure of before it was to be decided again.
+    let mut sure: Option<Ballot> = None;
     let (mut proposer, mut step) = Proposer::start(shared.quorum(), shared.next_ballot(Ballot::ZERO));
     loop {
         step = match step {
@@ -139,7 +141,8 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
                 Step::Wait
             }
             Step::Decide { predecessor } => {
-                let seen = rounds.seen(proposer.ballot(), predecessor.as_ref());
+                let mut seen = rounds.seen(proposer.ballot(), predecessor.as_ref());
+                seen.is_chosen |= sure.is_some() && sure == predecessor.as_ref().map(|state| state.change);
                 let deciding = timeout_at(rounds.deadline, decider.decide(seen)).await;
                 let verdict =
                     deciding.unwrap_or(Verdict::Leave(Err(Error::Unavailable("a change took too long"))));
@@ -160,7 +163,8 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
                 proposer = again;
                 first
             }
-            Step::Done(Outcome::Kept(_)) if ledger.again.is_some() && rounds.has_time() => {
+            Step::Done(Outcome::Kept(kept)) if ledger.again.is_some() && rounds.has_time() => {
+                sure = kept.map(|state| state.change);
                 let above = ledger.again.take().unwrap_or_default().max(proposer.ballot());
                 rounds.before_retry().await?;
                 let (again, first) = Proposer::start(shared.quorum(), shared.next_ballot(above));

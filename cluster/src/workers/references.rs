@@ -17,6 +17,7 @@ use crate::record::version::head_of;
 use crate::row::change::change;
 use crate::row::read::read_value;
 use crate::row::{Access, Guard, Verdict};
+use versions::Below;
 
 /// Whether any of the rows that may refer to a blob does, in the order in which they must be asked.
 pub(super) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwner) -> Result<bool> {
@@ -33,8 +34,9 @@ pub(super) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwn
 /// The bytes of an object pass from its head to an older version's row and back: all of a key's rows are asked.
 pub(super) async fn refers(shared: &Arc<Shared>, row: &RowAddress, blob: BlobId) -> Result<bool> {
     match row.row.table.kind() {
-        TableKind::Objects => versions::refer(shared, row, blob).await,
-        TableKind::Versions => versions::refer(shared, &head_of(row), blob).await,
+        TableKind::Objects => versions::refer(shared, row, Below::All, blob).await,
+        // A version's bytes are in its own row, or in the head while it is the current one.
+        TableKind::Versions => versions::refer(shared, &head_of(row), Below::One(row), blob).await,
         TableKind::System | TableKind::Containers | TableKind::Uploads | TableKind::Parts => {
             Ok(names(settled(shared, row).await?.as_ref(), blob))
         }

@@ -8,6 +8,8 @@ use martlet_protocol::Replica;
 use martlet_ring::{Device, DeviceId, NodeId, PlacementKey, Ring, ZoneId, build};
 use martlet_testkit::{MemoryReplica, SimulatedClock};
 
+use crate::mortal::{Life, Reached};
+
 /// A cluster, and everything that a test may want to break.
 pub(crate) struct Cluster {
     pub(crate) store: ClusterStore,
@@ -62,6 +64,17 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// A proxy that dies after so many messages.
+    pub(crate) fn mortal_proxy(&self, seed: u64, life: &Life) -> ClusterStore {
+        let reached = |replica: &MemoryReplica| {
+            Arc::new(Reached { replica: replica.clone(), life: life.clone() }) as Arc<dyn Replica>
+        };
+        let replicas = self.replicas.iter().map(reached);
+        proxy_through(&self.ring, replicas, &self.clock, self.options, seed)
+    }
+}
+
 pub(crate) fn placement() -> PlacementKey {
     PlacementKey::new([5; 16])
 }
@@ -73,11 +86,18 @@ fn proxy(
     options: Options,
     seed: u64,
 ) -> ClusterStore {
-    let replicas: BTreeMap<DeviceId, Arc<dyn Replica>> = (0..)
-        .map(DeviceId)
-        .zip(replicas)
-        .map(|(id, replica)| (id, Arc::new(replica.clone()) as Arc<dyn Replica>))
-        .collect();
+    let replicas = replicas.iter().map(|replica| Arc::new(replica.clone()) as Arc<dyn Replica>);
+    proxy_through(ring, replicas, clock, options, seed)
+}
+
+fn proxy_through(
+    ring: &Arc<Ring>,
+    replicas: impl Iterator<Item = Arc<dyn Replica>>,
+    clock: &Arc<SimulatedClock>,
+    options: Options,
+    seed: u64,
+) -> ClusterStore {
+    let replicas: BTreeMap<DeviceId, Arc<dyn Replica>> = (0..).map(DeviceId).zip(replicas).collect();
     ClusterStore::new(ClusterParts {
         ring: ring.clone(),
         placement: placement(),

@@ -11,6 +11,12 @@ mod harness;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod mortal;
+#[cfg(test)]
 mod repair;
+#[cfg(test)]
+mod version_races;
+#[cfg(test)]
+mod versions;
 #[cfg(test)]
 mod workers;

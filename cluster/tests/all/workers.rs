@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use martlet_cluster::workers::{
-    Round, Stagers, clear_dropped, collect_garbage, remove_tombstones, sweep_orphans,
+    Round, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, sweep_orphans,
 };
 use martlet_cluster::{ClusterStore, ORPHAN_AGE_MIN};
-use martlet_model::{ContainerStore, Error, NewUpload, Noun, ObjectMetadata, ObjectStore, UploadStore};
+use martlet_model::{
+    Clock, ContainerStore, Error, NewObject, NewUpload, Noun, ObjectId, ObjectMetadata, ObjectStore,
+    Timestamp, UploadStore,
+};
 use martlet_protocol::{
     Accept, BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, NewBlob, ReadRow, Replica, RowKey, RowReply,
     RowValue, TableId, TableKind, Want,
@@ -14,7 +17,8 @@ use martlet_protocol::{
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::DeviceId;
 use martlet_testkit::conformance::steps::{
-    chosen, completion, create, delete, get, noise, object, put, put_part, read, unconditional,
+    assert_missing, chosen, completion, create, delete, get, keys, new_object, noise, object, put, put_part,
+    read, unconditional, versioned,
 };
 use martlet_testkit::{Faults, Reach};
 
@@ -299,4 +303,75 @@ async fn orphan(cluster: &Cluster) {
 
 fn rows(cluster: &Cluster) -> Vec<usize> {
     cluster.replicas.iter().map(martlet_testkit::MemoryReplica::row_count).collect()
+}
+
+#[tokio::test]
+async fn what_has_ended_is_removed_and_nothing_else() {
+    let cluster = Cluster::new(SMALL);
+    let store = &cluster.store;
+    let plain = create(store, "ends").await;
+    let kept = versioned(store, "ends-versioned").await;
+    let soon = cluster.clock.now().as_micros() + 60_000_000;
+    let ends_at = |micros| ObjectMetadata {
+        delete_at: Some(Timestamp::from_micros(micros)),
+        ..ObjectMetadata::default()
+    };
+    let put_until = async |key: &ObjectId, micros| {
+        let new = NewObject { metadata: ends_at(micros), ..new_object("x", unconditional()) };
+        store.put(key, new).await.unwrap()
+    };
+    for key in ["ends", "overwritten", "prolonged", "taken back", "stays"] {
+        put_until(&object(&plain, key), if key == "stays" { soon * 2 } else { soon }).await;
+    }
+    put(store, &object(&plain, "overwritten"), "y").await;
+    let [prolonged, taken_back] = ["prolonged", "taken back"].map(|key| object(&plain, key));
+    store.set_metadata(&prolonged, ends_at(soon + 10_000_000), &unconditional()).await.unwrap();
+    store.set_metadata(&taken_back, ObjectMetadata::default(), &unconditional()).await.unwrap();
+    let version = put_until(&object(&kept, "version"), soon).await;
+    assert_eq!(expire(store, 100).await.unwrap(), Round::default());
+    cluster.clock.advance(Duration::from_secs(61));
+    assert_eq!(keys(store, &plain).await, ["overwritten", "prolonged", "stays", "taken back"]);
+    assert_eq!(store.usage(&plain).await.unwrap().objects, 5, "seen no more, and not removed yet");
+    let first = expire(store, 100).await.unwrap();
+    assert_eq!((first.removed, first.undecided), (2, 0));
+    assert_eq!(store.usage(&plain).await.unwrap().objects, 4);
+    let gone = store.head(&object(&kept, "version"), None, &unconditional()).await;
+    assert!(matches!(gone, Err(Error::DeleteMarker { .. })), "{gone:?}");
+    assert_missing(
+        store.head(&object(&kept, "version"), version.version, &unconditional()).await,
+        Noun::Object,
+    );
+    // The notes are gone, but for that of what ends later.
+    assert_eq!(expire(store, 100).await.unwrap(), Round::default());
+    cluster.clock.advance(Duration::from_secs(10));
+    assert_eq!(expire(store, 100).await.unwrap().removed, 1);
+    assert_eq!(keys(store, &plain).await, ["overwritten", "stays", "taken back"]);
+}
+
+#[tokio::test]
+async fn a_note_outlives_who_may_still_be_about_to_write_the_object() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "late").await;
+    let ended = Some(Timestamp::from_micros(1));
+    let metadata = ObjectMetadata { delete_at: ended, ..ObjectMetadata::default() };
+    let new = || NewObject { metadata: metadata.clone(), ..new_object("x", unconditional()) };
+    cluster.store.put(&object(&id, "key"), new()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(expire(&cluster.store, 10).await.unwrap().removed, 1);
+        assert_eq!(expire(&cluster.store, 10).await.unwrap().kept, 1);
+        // As if it had been noted before the round, and only now was stored.
+        cluster.store.put(&object(&id, "key"), new()).await.unwrap();
+    }
+    expire(&cluster.store, 10).await.unwrap();
+    cluster.clock.advance(Duration::from_secs(31));
+    assert_eq!(expire(&cluster.store, 10).await.unwrap().kept, 1);
+    assert_eq!(expire(&cluster.store, 10).await.unwrap(), Round::default());
+    // A container that is gone has nothing that ends.
+    cluster.store.put(&object(&id, "key"), new()).await.unwrap();
+    expire(&cluster.store, 10).await.unwrap();
+    cluster.store.delete_container(&id).await.unwrap();
+    create(&cluster.store, "late").await;
+    cluster.clock.advance(Duration::from_secs(31));
+    assert_eq!(expire(&cluster.store, 10).await.unwrap().kept, 1);
+    assert_eq!(expire(&cluster.store, 10).await.unwrap(), Round::default());
 }

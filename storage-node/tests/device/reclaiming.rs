@@ -3,7 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use martlet_protocol::{Accept, Replica, ReplicaError, RowValue};
+use martlet_protocol::{
+    Accept, Replica, ReplicaError, RowAddress, RowKey, RowValue, TableKind, VERSION_SUFFIX_BYTES,
+};
 
 use crate::support::{
     Bench, accept, accept_with_body, ballot, blob_id, blob_ref, bytes, live, new_blob, read_blob, row, stage,
@@ -133,4 +135,22 @@ async fn blobs_that_no_row_refers_to_are_found_with_their_age() {
     let facts: Vec<_> =
         found.iter().map(|fact| (fact.blob.id, fact.known_for_seconds, fact.predates_opening)).collect();
     assert_eq!(facts, [(blob_id(1), 0, true), (blob_id(3), 0, true)]);
+}
+
+#[tokio::test]
+async fn the_bytes_of_an_older_version_are_its_objects() {
+    let bench = Bench::new();
+    let device = bench.create();
+    let head = row("a");
+    device.accept(accept_with_body(&head, ballot(10), 1, &bytes(2000))).await.unwrap();
+    let blob = blob_ref(1, head.hash, &bytes(2000));
+    // A key of the table of versions: the object's, a zero byte, and what places it.
+    let key = [&head.row.key, &[0; VERSION_SUFFIX_BYTES][..]].concat().into();
+    let older = RowKey { table: head.row.table.sibling(TableKind::Versions), key };
+    let older = RowAddress { row: older, hash: head.hash };
+    device.accept(accept(&older, ballot(20), live("older", vec![blob]))).await.unwrap();
+    device.accept(accept(&head, ballot(20), live("head", vec![]))).await.unwrap();
+    assert_eq!(device.unreferenced(None, 10).await.unwrap(), []);
+    device.accept(accept(&older, ballot(30), RowValue::Tombstone)).await.unwrap();
+    assert_eq!(device.unreferenced(None, 10).await.unwrap().len(), 1);
 }

@@ -7,9 +7,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use martlet_model::store::whole_body;
 use martlet_model::{
     AccountName, BodyError, ByteRange, ByteStream, ChecksumCell, ChosenPart, Claim, Completion, Conditions,
-    ContainerId, ContainerName, ETagStyle, Error, ListEntry, ListQuery, Match, NewContainer, NewObject,
-    NewPart, Noun, ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, Page, PartInfo, PartNumber,
-    Read, Result, SettingsChange, Store, UploadId, UserMetadata,
+    ContainerChange, ContainerId, ContainerName, ETagStyle, Error, ListEntry, ListQuery, Match, NewContainer,
+    NewObject, NewPart, Noun, ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, Page, PartInfo,
+    PartNumber, Read, Result, SettingsChange, Store, UploadId, UserMetadata, VersionId, Versioning,
 };
 
 use crate::seeded::Seeded;
@@ -93,6 +93,25 @@ pub async fn read(store: &dyn Store, id: &ObjectId, range: Option<ByteRange>) ->
     let body = Bytes::from(chunks.concat());
     assert_eq!(body.len() as u64, span.bytes(), "a download has as many bytes as it announced");
     Ok(body)
+}
+
+/// Makes a container that keeps versions, in an account of its own.
+pub async fn versioned(store: &dyn Store, name: &str) -> ContainerId {
+    let id = create(store, name).await;
+    set_versioning(store, &id, Versioning::Enabled).await;
+    id
+}
+
+pub async fn set_versioning(store: &dyn Store, id: &ContainerId, versioning: Versioning) {
+    let change = ContainerChange { versioning: Some(versioning), ..ContainerChange::default() };
+    store.update_container(id, change).await.expect("the container is changed");
+}
+
+/// The whole of one version.
+pub async fn read_version(store: &dyn Store, id: &ObjectId, version: Option<VersionId>) -> Result<Bytes> {
+    let download = store.get(id, Read { version, conditions: unconditional(), range: None }).await?;
+    let chunks: Vec<Bytes> = download.body.try_collect().await?;
+    Ok(Bytes::from(chunks.concat()))
 }
 
 pub async fn delete(store: &dyn Store, id: &ObjectId) {

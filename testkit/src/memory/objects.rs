@@ -97,7 +97,7 @@ impl ObjectStore for MemoryStore {
         info.modified = now.not_before(Some(info.modified));
         let info = info.clone();
         state.history_mut(id)?.redate(info.modified);
-        Ok(info)
+        Ok(shown(state.container(&id.container)?, info))
     }
 
     async fn annotate(
@@ -110,7 +110,8 @@ impl ObjectStore for MemoryStore {
         let mut state = self.state();
         let info = &mut state.history_mut(id)?.find_mut(version, now)?.info;
         info.annotations = std::mem::take(&mut info.annotations).changed(&change);
-        Ok(info.clone())
+        let info = info.clone();
+        Ok(shown(state.container(&id.container)?, info))
     }
 
     async fn delete(
@@ -160,9 +161,12 @@ pub(super) fn moment(state: &mut State, container: &ContainerId, now: Timestamp)
     Ok(Moment { now, versioning, fresh: VersionId::Id(fresh) })
 }
 
-/// The info as a reader sees it: what was written before versioning was on is the null version since.
 fn shown_info(container: &Container, object: &Object) -> ObjectInfo {
-    let mut info = object.info.clone();
+    shown(container, object.info.clone())
+}
+
+/// The info as a reader sees it: what was written before versioning was on is the null version since.
+fn shown(container: &Container, mut info: ObjectInfo) -> ObjectInfo {
     if container.info.versioning != Versioning::Off {
         info.version = info.version.or(Some(VersionId::Null));
     }

@@ -1,5 +1,6 @@
 //! Rows in the index.
 
+use bytes::Bytes;
 use martlet_protocol::{RowAddress, RowKey, RowState, RowValue, TableId, Tombstone, Weight};
 use martlet_register::{Accepted, Ballot, State};
 use martlet_ring::PlacementHash;
@@ -82,6 +83,22 @@ pub fn head(connection: &Connection, row: &RowKey) -> Result<Option<RowHead>, Di
     let mut rows = statement.query(params![row.table.as_bytes(), row.key.as_ref()])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     Ok(Some(head_of(found, 0, row.table, &row.key)?.0))
+}
+
+/// The keys of a table's rows that begin so.
+pub fn keys_below(connection: &Connection, table: TableId, prefix: &[u8]) -> Result<Vec<Bytes>, DiskError> {
+    let mut statement =
+        connection.prepare_cached("SELECT key FROM rows WHERE tbl = ?1 AND key >= ?2 ORDER BY key")?;
+    let mut rows = statement.query(params![table.as_bytes(), prefix])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        keys.push(copied(key));
+    }
+    Ok(keys)
 }
 
 /// What is accepted for a row.

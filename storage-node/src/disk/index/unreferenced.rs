@@ -1,6 +1,6 @@
 //! Blobs that no row on their own device refers to.
 
-use martlet_protocol::{BlobFact, BlobId, BlobOwner, RowKey};
+use martlet_protocol::{BlobFact, BlobId, BlobOwner, RowKey, TableKind};
 use rusqlite::Connection;
 
 use super::blobs::{self, StoredBlob};
@@ -47,8 +47,25 @@ fn is_referenced(connection: &Connection, stored: &StoredBlob) -> Result<bool, D
     }
 }
 
-/// A row that can't be read may refer to anything.
+/// Whether the row does, or an older version of the object whose row it is: its bytes stay the object's.
 fn refers(connection: &Connection, row: &RowKey, blob: BlobId) -> Result<bool, DiskError> {
+    if names(connection, row, blob)? {
+        return Ok(true);
+    }
+    if row.table.kind() != TableKind::Objects {
+        return Ok(false);
+    }
+    let table = row.table.sibling(TableKind::Versions);
+    for key in rows::keys_below(connection, table, &[&row.key, &[0][..]].concat())? {
+        if names(connection, &RowKey { table, key }, blob)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A row that can't be read may refer to anything.
+fn names(connection: &Connection, row: &RowKey, blob: BlobId) -> Result<bool, DiskError> {
     match rows::accepted(connection, row) {
         Ok(accepted) => Ok(accepted
             .is_some_and(|accepted| accepted.state.value.blobs().iter().any(|referred| referred.id == blob))),
