@@ -52,6 +52,9 @@ pub(crate) struct ProxyConfig {
     /// The scheme of Swift's storage URLs.
     #[serde(default)]
     pub(crate) storage_url_scheme: UrlScheme,
+    /// As long as there is such a file, `/healthcheck` says `DISABLED BY FILE`, so that no requests are sent here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) healthcheck_disable_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -61,6 +64,8 @@ pub(crate) enum UrlScheme {
     Http,
     /// Where clients come through something that ends TLS.
     Https,
+    /// As `X-Forwarded-Proto` says, where everything comes through something that sets it.
+    Forwarded,
 }
 
 /// Why a process can't be started with this file.
@@ -178,6 +183,7 @@ impl From<UrlScheme> for Scheme {
         match scheme {
             UrlScheme::Http => Self::Http,
             UrlScheme::Https => Self::Https,
+            UrlScheme::Forwarded => Self::Forwarded,
         }
     }
 }

@@ -153,6 +153,7 @@ impl<'a> Plan<'a> {
             region: REGION.to_owned(),
             virtual_host_suffixes: Vec::new(),
             storage_url_scheme: UrlScheme::Http,
+            healthcheck_disable_file: None,
         };
         self.write_configuration(&folder, "proxy.toml", &config)
     }

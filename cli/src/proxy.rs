@@ -66,7 +66,10 @@ async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
         virtual_host_suffixes: proxy.config.virtual_host_suffixes,
         storage_url_scheme: proxy.config.storage_url_scheme.into(),
     };
-    let gateway = gateway(&cluster, store.clone(), face)?;
+    let mut gateway = gateway(&cluster, store.clone(), face)?;
+    if let Some(file) = proxy.config.healthcheck_disable_file {
+        gateway = gateway.drained_by(file);
+    }
     let listen = |source| ProxyError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     println!("Martlet serves S3 and Swift at http://{}", listener.local_addr().map_err(listen)?);

@@ -1,6 +1,7 @@
 //! The gateway: a store, and the dialects in front of it.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Request;
@@ -18,7 +19,7 @@ use crate::ruled::Ruled;
 use crate::s3::S3;
 use crate::s3::host::VirtualHosts;
 use crate::server::Presence;
-use crate::swift::{Foundation, Scheme, Swift};
+use crate::swift::{Foundation, Scheme, Swift, UrlScheme};
 
 /// What the gateway can't know by itself.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub struct Gateway {
     swift: Arc<Swift>,
     ids: RequestIds,
     clock: Arc<dyn Clock>,
-    transport: Transport,
+    scheme: Scheme,
     grants: Arc<GrantsCache>,
 }
 
@@ -59,12 +60,8 @@ impl Gateway {
             options;
         let store: Arc<dyn Store> = Arc::new(Ruled::new(store, clock.clone()));
         let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
-        let transport = match storage_url_scheme {
-            Scheme::Http => Transport::Plain,
-            Scheme::Https => Transport::Tls,
-        };
         Self {
-            transport,
+            scheme: storage_url_scheme,
             grants: Arc::default(),
             clock: clock.clone(),
             routes: Routes::new(virtual_hosts.clone()),
@@ -81,6 +78,15 @@ impl Gateway {
         }
     }
 
+    /// As long as there is such a file, `/healthcheck` says that this proxy isn't to be sent requests.
+    #[must_use]
+    pub fn drained_by(mut self, file: PathBuf) -> Self {
+        if let Some(swift) = Arc::get_mut(&mut self.swift) {
+            swift.drain_by(file);
+        }
+        self
+    }
+
     /// The answer to a request; `presence` is held until the work is done, also when the client hangs up.
     pub(crate) fn answer(&self, request: Request<Incoming>, client: IpAddr, presence: Presence) -> Answering {
         let (head, incoming) = request.into_parts();
@@ -89,7 +95,10 @@ impl Gateway {
         let context = RequestContext {
             now: self.clock.now(),
             client: Some(client),
-            transport: self.transport,
+            transport: match self.scheme.of(&head.headers) {
+                UrlScheme::Http => Transport::Plain,
+                UrlScheme::Https => Transport::Tls,
+            },
             head: Some(head.clone()),
             absence: match route {
                 Route::S3 => Absence::S3,

@@ -11,7 +11,7 @@ use super::copy::{self, CopyObject};
 use super::cors::{self, Options};
 use super::form_post::{self, PostForm};
 use super::joined;
-use super::login::{self, Login};
+use super::login::{self, Login, Scheme};
 use super::object::{self, DeleteObject, PostObject, PutObject};
 use super::path::Target;
 use super::query::Query;
@@ -53,7 +53,7 @@ pub enum Command {
 
 impl Command {
     /// Reads the head of a request.
-    pub fn parse(head: &Parts) -> Result<Self, Refusal> {
+    pub fn parse(head: &Parts, scheme: Scheme) -> Result<Self, Refusal> {
         let query = Query::parse(head.uri.query());
         // Of a link that is all it says: Swift takes no other parameter along with it.
         let query = if temp_url::is_link(&query) { Query::default() } else { query };
@@ -75,7 +75,7 @@ impl Command {
             Target::Capabilities => read_only(&head.method, Self::Capabilities),
             Target::Health => read_only(&head.method, Self::Health),
             Target::Login => match head.method {
-                Method::GET => Ok(Self::Login(login::parse(head)?)),
+                Method::GET => Ok(Self::Login(login::parse(head, scheme)?)),
                 _ => Err(Refusal::WrongMethod { allowed: "GET" }),
             },
             Target::Account(account) => of_account(account, head, &query),
@@ -228,7 +228,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, value.as_bytes());
         }
-        Command::parse(&request.body(()).unwrap().into_parts().0)
+        Command::parse(&request.body(()).unwrap().into_parts().0, Scheme::Http)
     }
 
     #[track_caller]

@@ -159,7 +159,7 @@ impl Posting<'_> {
             .prove(place, &self.keys.as_keys(), self.store.context().now)
             .map_err(|error| self.unproven(error))?;
         let head = head_of_put(container, &[&proven.prefix, filename.as_bytes()].concat(), &part, fields)?;
-        let command = Command::parse(&head)?;
+        let command = Command::parse(&head, self.swift.scheme)?;
         let bytes_max = proven.file_bytes_max;
         let body = RequestBody::new(None, part.content.into()).into_stream(bytes_max);
         let bearer = Identity::Bearer(Arc::new(proven.bearer));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use martlet_auth::{Guarded, Identity, token};
+use martlet_auth::swift_acl::ACCOUNT_PREFIX;
+use martlet_auth::{Guarded, Identity, Role, User, token};
 use martlet_model::{AccountName, Timestamp};
 
 use crate::dialect::About;
@@ -13,6 +14,9 @@ use super::headers;
 use super::path::Target;
 use super::refusal::{Realm, Refusal};
 use super::temp_url;
+
+/// What the names of accounts begin with that services keep for the accounts of users.
+const SERVICE_PREFIX: &str = "SERVICE_";
 
 impl Swift {
     /// A signed link goes before a token, as in Swift: whoever sends both is whom the link is for.
@@ -30,12 +34,31 @@ impl Swift {
             return Ok(Identity::Anonymous);
         };
         if let Some(identity) = token::identify(&self.tokens, &*self.users, token, now).await? {
-            return Ok(identity);
+            return self.at_service(identity, head, now).await;
         }
         match Target::parse(head.uri.path())?.account() {
             None => Ok(Identity::Anonymous),
             Some(account) => Err(Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }),
         }
+    }
+
+    /// The user as an owner of what a service keeps for the user's account, where a service vouches for the request.
+    /// Neither may do anything there alone.
+    async fn at_service(&self, caller: Identity, head: &Parts, now: Timestamp) -> Result<Identity, Refusal> {
+        let Some(token) = headers::text(&head.headers, "x-service-token")? else { return Ok(caller) };
+        let target = Target::parse(head.uri.path())?;
+        let (Some(user), Some(account)) = (caller.as_user(), target.account()) else { return Ok(caller) };
+        let kept_for = account.as_str().strip_prefix(SERVICE_PREFIX);
+        let own = user.account.as_str().strip_prefix(ACCOUNT_PREFIX);
+        if kept_for.is_none() || kept_for != own || user.role != Role::Owner {
+            return Ok(caller);
+        }
+        let service = token::identify(&self.tokens, &*self.users, token, now).await?;
+        let vouches = service.as_ref().and_then(Identity::as_user).is_some_and(|user| user.role == Role::Service);
+        if !vouches {
+            return Ok(caller);
+        }
+        Ok(Identity::User(Arc::new(User { account: account.clone(), ..User::clone(user) })))
     }
 }
 

@@ -24,22 +24,47 @@ pub struct Login {
     pub key: String,
     /// Host and port as the client calls this server: the storage URL has the same.
     pub host: String,
+    pub scheme: UrlScheme,
 }
 
-/// How clients reach the storage URL.
+/// How clients reach this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     Http,
     Https,
+    /// As the request's `X-Forwarded-Proto` says: where everything comes through something that sets it.
+    Forwarded,
 }
 
-pub(super) fn parse(head: &Parts) -> Result<Login, Refusal> {
+/// The scheme of a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlScheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// The scheme by which a request came.
+    pub(crate) fn of(self, request: &HeaderMap) -> UrlScheme {
+        match self {
+            Self::Http => UrlScheme::Http,
+            Self::Https => UrlScheme::Https,
+            Self::Forwarded => match request.get("x-forwarded-proto") {
+                Some(scheme) if scheme.as_bytes().eq_ignore_ascii_case(b"https") => UrlScheme::Https,
+                _ => UrlScheme::Http,
+            },
+        }
+    }
+}
+
+pub(super) fn parse(head: &Parts, scheme: Scheme) -> Result<Login, Refusal> {
     let user = headers::either(&head.headers, "x-auth-user", "x-storage-user")?;
     let key = headers::either(&head.headers, "x-auth-key", "x-storage-pass")?;
     let (Some(user), Some(key)) = (user, key) else {
         return Err(Refusal::Unauthorized { realm: Realm::Unknown });
     };
-    Ok(Login { user: user.to_owned(), key: key.to_owned(), host: host(head)?.to_owned() })
+    let (host, scheme) = (host(head)?.to_owned(), scheme.of(&head.headers));
+    Ok(Login { user: user.to_owned(), key: key.to_owned(), host, scheme })
 }
 
 /// The host that the client named; checked, since it is sent back.
@@ -60,7 +85,6 @@ pub(super) async fn perform(
     login: Login,
     users: &dyn Users,
     tokens: &TokenKey,
-    scheme: Scheme,
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let found = users.by_swift_name(&login.user).await?;
@@ -75,7 +99,10 @@ pub(super) async fn perform(
     headers.insert("x-auth-token", value.clone());
     headers.insert("x-storage-token", value);
     headers.insert("x-auth-token-expires", HeaderValue::from(TOKEN_LIFETIME_SECONDS));
-    headers.insert("x-storage-url", answer::header_value(&storage_url(scheme, &login.host, &user.account)));
+    headers.insert(
+        "x-storage-url",
+        answer::header_value(&storage_url(login.scheme, &login.host, &user.account)),
+    );
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer::PLAIN));
     Ok(answer::empty(StatusCode::OK, headers))
 }
@@ -87,10 +114,10 @@ fn user(identity: Identity) -> Option<std::sync::Arc<martlet_auth::User>> {
     }
 }
 
-fn storage_url(scheme: Scheme, host: &str, account: &AccountName) -> String {
+fn storage_url(scheme: UrlScheme, host: &str, account: &AccountName) -> String {
     let scheme = match scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
+        UrlScheme::Http => "http",
+        UrlScheme::Https => "https",
     };
     format!("{scheme}://{host}/v1/{}", utf8_percent_encode(account.as_str(), PATH_SEGMENT))
 }
@@ -112,7 +139,7 @@ mod tests {
         for (name, value) in items {
             request = request.header(*name, *value);
         }
-        let login = parse(&request.body(()).unwrap().into_parts().0);
+        let login = parse(&request.body(()).unwrap().into_parts().0, Scheme::Http);
         login.map(|login| (login.user, login.key, login.host)).map_err(|refusal| refusal.status())
     }
 
@@ -152,13 +179,26 @@ mod tests {
     #[test]
     fn the_storage_url_follows_the_host() {
         let account = AccountName::parse("AUTH_a b".as_bytes()).unwrap();
-        assert_eq!(storage_url(Scheme::Http, "h:80", &account), "http://h:80/v1/AUTH_a%20b");
-        assert_eq!(storage_url(Scheme::Https, "h", &account), "https://h/v1/AUTH_a%20b");
+        assert_eq!(storage_url(UrlScheme::Http, "h:80", &account), "http://h:80/v1/AUTH_a%20b");
+        assert_eq!(storage_url(UrlScheme::Https, "h", &account), "https://h/v1/AUTH_a%20b");
+    }
+
+    #[test]
+    fn what_ends_tls_says_so_where_it_is_believed() {
+        let request = |scheme: &str| {
+            let value = http::HeaderValue::from_str(scheme).unwrap();
+            [(http::HeaderName::from_static("x-forwarded-proto"), value)].into_iter().collect::<HeaderMap>()
+        };
+        assert_eq!(Scheme::Forwarded.of(&request("https")), UrlScheme::Https);
+        assert_eq!(Scheme::Forwarded.of(&request("http")), UrlScheme::Http);
+        assert_eq!(Scheme::Forwarded.of(&HeaderMap::new()), UrlScheme::Http);
+        assert_eq!(Scheme::Http.of(&request("https")), UrlScheme::Http);
     }
 
     #[test]
     fn a_key_is_never_printed() {
-        let login = Login { user: "a:b".into(), key: "sesame".into(), host: "h".into() };
+        let login =
+            Login { user: "a:b".into(), key: "sesame".into(), host: "h".into(), scheme: UrlScheme::Http };
         assert!(!format!("{login:?}").contains("sesame"));
     }
 }

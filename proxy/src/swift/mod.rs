@@ -43,6 +43,7 @@ mod unoffered;
 mod versions;
 
 use std::error::Error as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -59,7 +60,7 @@ use crate::dialect::{About, Dialect, Identified};
 use crate::request_id::RequestId;
 
 use command::Command;
-pub use login::Scheme;
+pub use login::{Scheme, UrlScheme};
 use refusal::{RETRY_AFTER_SECONDS, Realm, Refusal, Words};
 
 /// Swift's grammar, and what it takes to log in.
@@ -69,6 +70,8 @@ pub struct Swift {
     tokens: TokenKey,
     clock: Arc<dyn Clock>,
     scheme: Scheme,
+    /// A file that tells, by being there, that this proxy isn't to be sent requests.
+    drain: Option<PathBuf>,
     /// For the keys of links alone, whose bearers are nobody before they have been looked up.
     store: Arc<dyn Store>,
 }
@@ -88,7 +91,11 @@ pub struct Foundation {
 impl Swift {
     pub fn new(foundation: Foundation) -> Self {
         let Foundation { store, users, clock, tokens, scheme } = foundation;
-        Self { users, tokens, clock, scheme, store }
+        Self { users, tokens, clock, scheme, drain: None, store }
+    }
+
+    pub(crate) fn drain_by(&mut self, file: PathBuf) {
+        self.drain = Some(file);
     }
 }
 
@@ -97,7 +104,7 @@ impl Dialect for Swift {
     type Refusal = Refusal;
 
     fn parse(&self, head: &Parts) -> Result<Command, Refusal> {
-        Command::parse(head)
+        Command::parse(head, self.scheme)
     }
 
     async fn identify(
@@ -153,12 +160,10 @@ impl Swift {
     ) -> Result<Response, Refusal> {
         let now = self.clock.now();
         match command {
-            Command::Login(login) => {
-                login::perform(login, &*self.users, &self.tokens, self.scheme, now).await
-            }
+            Command::Login(login) => login::perform(login, &*self.users, &self.tokens, now).await,
             Command::Capabilities => Ok(capabilities::answer()),
             Command::Options(command) => cors::options(command, store).await,
-            Command::Health => Ok(healthy()),
+            Command::Health => Ok(health(self.drain.as_deref())),
             Command::ListContainers(command) => account::list(command, store, now).await,
             Command::HeadAccount(command) => account::head(command, store, now).await,
             Command::PostAccount(command) => account::post(command, store).await,
@@ -183,8 +188,13 @@ impl Swift {
     }
 }
 
-fn healthy() -> Response {
-    answer::whole(StatusCode::OK, HeaderMap::new(), answer::PLAIN, "OK".to_owned())
+/// A look at a file's name doesn't wait for a disk, but for a directory's entry in memory.
+fn health(drain: Option<&Path>) -> Response {
+    let (status, text) = match drain {
+        Some(file) if file.exists() => (StatusCode::SERVICE_UNAVAILABLE, "DISABLED BY FILE"),
+        _ => (StatusCode::OK, "OK"),
+    };
+    answer::whole(status, HeaderMap::new(), answer::PLAIN, text.to_owned())
 }
 
 /// Who is denied something and hasn't said who they are is asked to.

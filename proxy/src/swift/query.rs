@@ -70,11 +70,13 @@ impl<'head> Query<'head> {
         Ok(if self.is_true("reverse")? { Order::Descending } else { Order::Ascending })
     }
 
-    /// The directory that is asked for, with a slash at its end; empty for the top.
+    /// The directory that is asked for, with one slash at its end; empty for the top.
     pub(super) fn directory(&self) -> Result<Option<Bytes>, Refusal> {
         let Some(path) = self.text("path")? else { return Ok(None) };
-        let path = path.trim_end_matches('/');
-        let directory = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let directory = match path {
+            "" => String::new(),
+            path => format!("{}/", path.trim_end_matches('/')),
+        };
         Ok(Some(directory.into()))
     }
 

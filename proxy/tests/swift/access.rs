@@ -189,3 +189,36 @@ async fn every_answer_names_its_request() {
         seen.push(id);
     }
 }
+
+#[tokio::test]
+async fn what_a_service_keeps_for_a_user_takes_both_of_them() {
+    let server = Server::start().await;
+    let user = server.login().await.token;
+    let other = server.login_as("other").await.token;
+    let service = server.login_service().await.token;
+    let put = async |path: &str, headers: &[(&str, &str)]| server.send("PUT", path, headers, b"").await.status;
+    let path = "/v1/SERVICE_test/images";
+    assert_eq!(put(path, &[("X-Auth-Token", &user), ("X-Service-Token", &service)]).await, 201);
+    assert_eq!(put(path, &[("X-Auth-Token", &user)]).await, 403);
+    assert_eq!(put(path, &[("X-Auth-Token", &service)]).await, 403);
+    assert_eq!(put(path, &[("X-Auth-Token", &user), ("X-Service-Token", &user)]).await, 403);
+    assert_eq!(put(path, &[("X-Auth-Token", &user), ("X-Service-Token", "no token")]).await, 403);
+    assert_eq!(put(path, &[("X-Auth-Token", &other), ("X-Service-Token", &service)]).await, 403);
+    assert_eq!(put(path, &[("X-Service-Token", &service)]).await, 401);
+    let both = [("X-Auth-Token", user.as_str()), ("X-Service-Token", service.as_str())];
+    assert_eq!(put("/v1/AUTH_other/box", &both).await, 403);
+    assert_eq!(put("/v1/AUTH_test/box", &both).await, 201);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_to_be_left_alone_says_so() {
+    let file = std::env::temp_dir().join(format!("martlet-drain-{}", std::process::id()));
+    let server = Server::start_drained_by(file.clone()).await;
+    let ask = async || server.send("GET", "/healthcheck", &[], b"").await;
+    assert_eq!(ask().await.status, 200);
+    std::fs::write(&file, b"").unwrap();
+    let drained = ask().await;
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!((drained.status, drained.text()), (503, "DISABLED BY FILE"));
+    assert_eq!((ask().await.status, ask().await.text()), (200, "OK"));
+}

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use martlet_auth::token::TokenKey;
@@ -37,6 +38,11 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_drained_by(PathBuf::from("/none")).await
+    }
+
+    /// `/healthcheck` tells whether there is such a file.
+    pub(crate) async fn start_drained_by(file: PathBuf) -> Self {
         let clock = Arc::new(SimulatedClock::default());
         let users = ["test", "other"].into_iter().fold(UserTable::default(), |users, account| {
             let name = AccountName::parse(format!("AUTH_{account}").as_bytes()).expect("a name of letters");
@@ -47,12 +53,12 @@ impl Server {
                 identity,
             )
         });
-        let admin = AccountName::parse(b"AUTH_admin").expect("a name of letters");
-        let users = users.with_swift_name(
-            "admin:admin",
-            Secret::new("testing"),
-            Identity::user(admin, "admin", Role::Admin),
-        );
+        let users = [("admin", Role::Admin), ("service", Role::Service)].into_iter().fold(users, |users, of| {
+            let (name, role) = of;
+            let account = AccountName::parse(format!("AUTH_{name}").as_bytes()).expect("a name of letters");
+            let identity = Identity::user(account, name, role);
+            users.with_swift_name(format!("{name}:{name}"), Secret::new("testing"), identity)
+        });
         let options = Options {
             region: "us-east-1".to_owned(),
             virtual_host_suffixes: Vec::new(),
@@ -61,7 +67,8 @@ impl Server {
             storage_url_scheme: Scheme::Http,
         };
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let gateway = Arc::new(Gateway::new(store, Arc::new(users), clock.clone(), options));
+        let gateway = Gateway::new(store, Arc::new(users), clock.clone(), options).drained_by(file);
+        let gateway = Arc::new(gateway);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         tokio::spawn(martlet_proxy::serve(listener, gateway, std::future::pending()));
@@ -72,6 +79,11 @@ impl Server {
     pub(crate) async fn login_admin(&self) -> Session {
         let admin = self.session("admin:admin").await;
         Session { root: "/v1/AUTH_test".to_owned(), ..admin }
+    }
+
+    /// A service that keeps things for users.
+    pub(crate) async fn login_service(&self) -> Session {
+        self.session("service:service").await
     }
 
     /// Logs in as `test:tester`.

@@ -175,6 +175,10 @@ async fn a_directory_is_listed_without_what_lies_deeper() {
     check("path=dir&reverse=true", "dir/z\ndir/sub/\ndir/a\n").await;
     check("path=dir/other", "dir/other/y\n").await;
     check("path=none", "").await;
+    for name in ["/", "/root", "/sub/x"] {
+        session.put(&format!("/tree/{name}"), b"").await;
+    }
+    check("path=/", "/root\n").await;
 }
 
 #[tokio::test]
