@@ -196,7 +196,8 @@ async fn what_a_service_keeps_for_a_user_takes_both_of_them() {
     let user = server.login().await.token;
     let other = server.login_as("other").await.token;
     let service = server.login_service().await.token;
-    let put = async |path: &str, headers: &[(&str, &str)]| server.send("PUT", path, headers, b"").await.status;
+    let put =
+        async |path: &str, headers: &[(&str, &str)]| server.send("PUT", path, headers, b"").await.status;
     let path = "/v1/SERVICE_test/images";
     assert_eq!(put(path, &[("X-Auth-Token", &user), ("X-Service-Token", &service)]).await, 201);
     assert_eq!(put(path, &[("X-Auth-Token", &user)]).await, 403);

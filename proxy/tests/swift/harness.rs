@@ -53,12 +53,14 @@ impl Server {
                 identity,
             )
         });
-        let users = [("admin", Role::Admin), ("service", Role::Service)].into_iter().fold(users, |users, of| {
-            let (name, role) = of;
-            let account = AccountName::parse(format!("AUTH_{name}").as_bytes()).expect("a name of letters");
-            let identity = Identity::user(account, name, role);
-            users.with_swift_name(format!("{name}:{name}"), Secret::new("testing"), identity)
-        });
+        let users =
+            [("admin", Role::Admin), ("service", Role::Service)].into_iter().fold(users, |users, of| {
+                let (name, role) = of;
+                let account =
+                    AccountName::parse(format!("AUTH_{name}").as_bytes()).expect("a name of letters");
+                let identity = Identity::user(account, name, role);
+                users.with_swift_name(format!("{name}:{name}"), Secret::new("testing"), identity)
+            });
         let options = Options {
             region: "us-east-1".to_owned(),
             virtual_host_suffixes: Vec::new(),
