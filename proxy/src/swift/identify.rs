@@ -54,7 +54,8 @@ impl Swift {
             return Ok(caller);
         }
         let service = token::identify(&self.tokens, &*self.users, token, now).await?;
-        let vouches = service.as_ref().and_then(Identity::as_user).is_some_and(|user| user.role == Role::Service);
+        let vouches =
+            service.as_ref().and_then(Identity::as_user).is_some_and(|user| user.role == Role::Service);
         if !vouches {
             return Ok(caller);
         }
