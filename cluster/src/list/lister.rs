@@ -8,13 +8,14 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use martlet_model::{Error, Result};
 use martlet_protocol::{ListedItem, RowState, Scope};
+use martlet_ring::DeviceId;
 
 use super::merge::{Judgement, Report, judge};
 use super::prefix::is_alive;
 use super::source::{Reach, Source, name_of, page_limit};
 use super::{Coverage, Question};
 use crate::cluster::Shared;
-use crate::device::Device;
+use crate::device::{Answered, Device};
 use crate::fanout::{Patience, collect, note_silent};
 use crate::row::Access;
 use crate::row::read::read_value;
@@ -97,49 +98,45 @@ impl Lister {
 
     /// Asks every device that has nothing left for its next page. A device that fails is done without, if that can be.
     async fn refill(&mut self) -> Result<()> {
-        loop {
-            self.ask().await;
-            if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
-                return Ok(());
-            }
-            if self.reserve.is_empty() {
-                return Err(Error::Unavailable("too few devices answered a listing"));
-            }
-            let joining = self.reserve.drain(..).map(|device| Source::new(device, self.judged.clone()));
-            self.sources.extend(joining);
-        }
-    }
-
-    async fn ask(&mut self) {
         let (waiting, mut settled): (Vec<Source>, Vec<Source>) =
             std::mem::take(&mut self.sources).into_iter().partition(Source::needs_more);
-        let asked: Vec<_> = waiting.iter().map(|source| source.device.clone()).collect();
-        let mut calls: FuturesUnordered<_> = waiting
-            .into_iter()
-            .map(|mut source| {
-                let request = source.request(&self.question, self.page_limit);
-                async move {
-                    let page = source.device.replica.list(request).await;
-                    source.device.note(&page);
-                    let id = source.device.id;
-                    (id, page.and_then(|page| source.take(page)).map(|()| source))
-                }
-            })
-            .collect();
-        let options = &self.shared.options;
-        // With somebody left to ask, nobody is waited for.
-        let deadline = if self.reserve.is_empty() { options.answer_deadline } else { options.hedge_delay };
-        let patience = Patience { straggler_delay: options.hedge_delay, deadline };
+        let mut asked: Vec<_> = waiting.iter().map(|source| source.device.clone()).collect();
+        let mut calls: FuturesUnordered<_> =
+            waiting.into_iter().map(|source| next_page(source, &self.question, self.page_limit)).collect();
+        let options = self.shared.options;
+        let patience = |deadline| Patience { straggler_delay: options.hedge_delay, deadline };
         let mut there: Vec<_> = settled.iter().map(|source| source.device.id).collect();
-        let answers = collect(&mut calls, patience, |(device, answer)| {
+        let coverage = &self.coverage;
+        let mut is_covered = |(device, answer): &(DeviceId, Answered<Source>)| {
             there.extend(answer.is_ok().then_some(*device));
-            self.coverage.is_met_by(|id| there.contains(&id))
+            coverage.is_met_by(|id| there.contains(&id))
+        };
+        // With somebody left to ask, nobody is waited for alone.
+        let first = if self.reserve.is_empty() { options.answer_deadline } else { options.hedge_delay };
+        let mut is_enough = false;
+        let mut answers = collect(&mut calls, patience(first), |answer| {
+            is_enough = is_covered(answer);
+            is_enough
         })
         .await;
+        if !is_enough && !self.reserve.is_empty() {
+            for device in self.reserve.drain(..) {
+                asked.push(device.clone());
+                let source = Source::new(device, self.judged.clone());
+                calls.push(next_page(source, &self.question, self.page_limit));
+            }
+            // Who was slow is still listened to: of those who were held back, some may be lost.
+            answers.extend(collect(&mut calls, patience(options.answer_deadline), is_covered).await);
+        }
         let heard: Vec<_> = answers.iter().map(|(device, _)| *device).collect();
         note_silent(&asked, &heard);
         settled.extend(answers.into_iter().filter_map(|(_, answer)| answer.ok()));
         self.sources = settled;
+        if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
+            Ok(())
+        } else {
+            Err(Error::Unavailable("too few devices answered a listing"))
+        }
     }
 
     /// Judges every name up to which all devices have answered.
@@ -202,6 +199,21 @@ impl Lister {
     }
 }
 
+/// The device's next page, put into its source.
+fn next_page(
+    mut source: Source,
+    question: &Question,
+    limit: usize,
+) -> impl Future<Output = (DeviceId, Answered<Source>)> + use<> {
+    let request = source.request(question, limit);
+    async move {
+        let page = source.device.replica.list(request).await;
+        source.device.note(&page);
+        let id = source.device.id;
+        (id, page.and_then(|page| source.take(page)).map(|()| source))
+    }
+}
+
 /// The entry of a row as the register has it; `None`: it isn't alive.
 pub(super) async fn entry_of(shared: &Arc<Shared>, question: &Question, key: Bytes) -> Result<Option<Bytes>> {
     let access = Access {
@@ -213,4 +225,64 @@ pub(super) async fn entry_of(shared: &Arc<Shared>, question: &Question, key: Byt
     let state = read_value(shared, &access).await?;
     let is_shown = |state: &&RowState| question.scope == Scope::All || state.value.weight().objects > 0;
     Ok(state.as_ref().filter(is_shown).and_then(|state| state.value.entry().cloned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use martlet_ring::{NodeId, PlacementKey, ZoneId, build};
+    use martlet_testkit::{Faults, MemoryReplica, Reach, SimulatedClock};
+
+    use super::*;
+    use crate::cluster::ACCOUNTS;
+    use crate::row::Guard;
+    use crate::{ClusterParts, ClusterStore, Options, SeededRandom};
+
+    const PARTITION_BITS: u8 = 4;
+    /// Longer than anybody is waited for while there is somebody else to ask.
+    const SLOW: Duration = Duration::from_millis(500);
+
+    /// A store over three devices that answer like this.
+    fn store(reaches: [Reach; 3]) -> ClusterStore {
+        let clock = Arc::new(SimulatedClock::default());
+        let device = |id| martlet_ring::Device {
+            id: DeviceId(id),
+            node: NodeId(id),
+            zone: ZoneId(0),
+            weight: 1,
+            address: String::new(),
+        };
+        let ring = build(PARTITION_BITS, 3, (0..3).map(device).collect()).unwrap();
+        let replica = |(id, reach)| {
+            let replica = MemoryReplica::new(PARTITION_BITS, clock.clone());
+            replica.set_faults(Faults::reaching(reach));
+            (DeviceId(id), Arc::new(replica) as _)
+        };
+        ClusterStore::new(ClusterParts {
+            ring: Arc::new(ring),
+            placement: PlacementKey::new([5; 16]),
+            replicas: (0..3).zip(reaches).map(replica).collect(),
+            clock: clock.clone(),
+            random: Arc::new(SeededRandom::new(1)),
+            options: Options::STANDARD,
+        })
+        .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_a_device_lost_a_slow_one_is_still_heard() {
+        for lost in [Reach::Silent, Reach::Down] {
+            for order in 0..6 {
+                let mut reaches = [lost, Reach::Slow(SLOW), Reach::Prompt];
+                reaches.rotate_left(order % 3);
+                if order >= 3 {
+                    reaches.swap(0, 1);
+                }
+                let store = store(reaches);
+                let mut lister = Lister::new(&store.shared, Question::all(ACCOUNTS, Guard::None));
+                assert_eq!(lister.next().await.unwrap(), None, "{reaches:?}");
+            }
+        }
+    }
 }
