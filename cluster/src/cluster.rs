@@ -17,6 +17,7 @@ use crate::device::Device;
 use crate::options::{LAGGARDS_MAX, Options};
 use crate::placement::LiveRing;
 use crate::random::{RandomSource, bytes};
+use crate::repair::mend::Mending;
 use crate::row::turn::Turns;
 
 /// The store made of many devices. A clone is another handle to the same store.
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) laggards: Arc<Semaphore>,
     pub(crate) containers: ContainerCache,
     pub(crate) turns: Turns,
+    /// Blobs that readers found damaged.
+    pub(crate) mending: Mending,
 }
 
 /// The accounts; see `record::account`.
@@ -85,6 +88,7 @@ impl ClusterStore {
             laggards: Arc::new(Semaphore::new(LAGGARDS_MAX)),
             containers: ContainerCache::new(options.container_age_max),
             turns: Turns::default(),
+            mending: Mending::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

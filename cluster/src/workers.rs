@@ -16,7 +16,10 @@ pub use dropped::clear_dropped;
 pub use expire::expire;
 pub use garbage::collect_garbage;
 pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
-pub use repair::{RepairRound, repair};
+pub use repair::{
+    BlobCursor, BlobRound, BlobSweep, RepairRound, ScrubBudget, ScrubRound, ScrubSweep, repair, repair_blobs,
+    scrub,
+};
 pub use tombstones::remove_tombstones;
 
 use martlet_model::Error;

@@ -4,27 +4,42 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use martlet_protocol::{
-    BLOCK_BYTES, BlobOwner, BlobRef, BlockStream, NewBlob, ReadBlob, ReplicaError, RunningChecksum,
+    BLOCK_BYTES, BlobOwner, BlobRef, BlobWriter, BlockStream, NewBlob, ReadBlob, ReplicaError,
+    RunningChecksum,
 };
 use tokio::time::timeout;
 
 use crate::cluster::Shared;
 use crate::device::Device;
 
+/// What a copy meets where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Onto {
+    /// Nothing. If the blob is there after all, it stays.
+    Free,
+    /// The blob itself, damaged; it is replaced.
+    Taken,
+}
+
 /// Copies a blob to a device that misses it, from the first of the holders that has it undamaged.
 pub(crate) async fn copy(
     shared: &Shared,
-    blob: &BlobRef,
-    owner: &BlobOwner,
+    (blob, owner): (&BlobRef, &BlobOwner),
     holders: impl Iterator<Item = &Arc<Device>>,
     to: &Device,
+    onto: Onto,
 ) -> Result<(), ReplicaError> {
     let mut failure = ReplicaError::MissingBlobs(vec![blob.id]);
     for holder in holders {
         let copying = async {
             let request = ReadBlob { id: blob.id, first: 0, count: block_count(blob) };
             let blocks = holder.replica.read_blob(request).await?;
-            pour(blob, owner, blocks, to).await
+            let new = NewBlob { id: blob.id, hash: blob.hash, owner: owner.clone() };
+            let writer = match onto {
+                Onto::Free => to.replica.stage(new).await?,
+                Onto::Taken => to.replica.restage(new).await?,
+            };
+            pour(blob, blocks, writer).await
         };
         match timeout(shared.options.copy_deadline, copying).await {
             Ok(Ok(())) => return Ok(()),
@@ -38,12 +53,9 @@ pub(crate) async fn copy(
 /// Writes the blocks, and finishes only if they are the blob's.
 async fn pour(
     blob: &BlobRef,
-    owner: &BlobOwner,
     mut blocks: BlockStream,
-    to: &Device,
+    mut writer: Box<dyn BlobWriter>,
 ) -> Result<(), ReplicaError> {
-    let new = NewBlob { id: blob.id, hash: blob.hash, owner: owner.clone() };
-    let mut writer = to.replica.stage(new).await?;
     let (mut bytes, mut checksum) = (0, RunningChecksum::default());
     while let Some(block) = blocks.next().await {
         let block = block?;

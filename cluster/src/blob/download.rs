@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::copy::block_count;
 use crate::cluster::Shared;
 use crate::device::{Device, healthy_first};
+use crate::repair::mend::mend_later;
 
 /// The bytes of `span` of a body that is made of these blobs.
 pub(crate) fn download(shared: &Arc<Shared>, blobs: &[BlobRef], span: Span) -> ObjectStream {
@@ -102,7 +103,7 @@ impl Reading {
     }
 
     /// The next block, cut to what is wanted.
-    async fn next_block(&mut self, shared: &Shared) -> Result<Bytes> {
+    async fn next_block(&mut self, shared: &Arc<Shared>) -> Result<Bytes> {
         loop {
             self.open(shared).await?;
             let patience = self.patience(shared, shared.options.block_deadline);
@@ -116,18 +117,19 @@ impl Reading {
             let block = match block {
                 Ok(block) if block.is_intact() && block.bytes.len() as u64 == self.bytes_of_next() => block,
                 Ok(_) => {
-                    self.give_up_source(&ReplicaError::Damaged("a block on its way".to_owned()));
+                    self.give_up_source(shared, &ReplicaError::Damaged("a block on its way".to_owned()));
                     continue;
                 }
                 Err(error) => {
-                    self.give_up_source(&error);
+                    self.give_up_source(shared, &error);
                     continue;
                 }
             };
             let mut sum = self.checksum;
             sum.update(&block.bytes);
             if self.is_whole() && self.next + 1 == self.end && sum.checksum() != self.piece.blob.checksum {
-                self.give_up_source(&ReplicaError::Damaged("a blob that isn't what its row says".to_owned()));
+                let error = ReplicaError::Damaged("a blob that isn't what its row says".to_owned());
+                self.give_up_source(shared, &error);
                 if self.next == 0 {
                     continue;
                 }
@@ -142,7 +144,7 @@ impl Reading {
     }
 
     /// Makes sure that there is a replica to read from.
-    async fn open(&mut self, shared: &Shared) -> Result<()> {
+    async fn open(&mut self, shared: &Arc<Shared>) -> Result<()> {
         while self.source.is_none() {
             let Some(device) = self.untried.pop() else {
                 return Err(if self.is_damaged {
@@ -157,7 +159,7 @@ impl Reading {
                 Ok(Ok(blocks)) => self.source = Some((device, blocks)),
                 Ok(Err(error)) => {
                     device.note::<()>(&Err(error.clone()));
-                    self.give_up_source(&error);
+                    self.refuse(shared, &device, &error);
                 }
                 Err(_) => device.note_lateness(),
             }
@@ -170,13 +172,19 @@ impl Reading {
         if self.untried.is_empty() { deadline } else { deadline.min(shared.options.straggler_delay) }
     }
 
-    fn give_up_source(&mut self, error: &ReplicaError) {
-        let is_damage = matches!(error, ReplicaError::Damaged(_) | ReplicaError::MissingBlobs(_));
-        self.is_damaged |= is_damage;
-        if let Some((device, _)) = &self.source {
-            tracing::warn!(device = %device.id, blob = ?self.piece.blob.id, %error, "another replica is read");
+    fn give_up_source(&mut self, shared: &Arc<Shared>, error: &ReplicaError) {
+        if let Some((device, _)) = self.source.take() {
+            self.refuse(shared, &device, error);
         }
-        self.source = None;
+    }
+
+    /// Another replica is read, and one whose copy is damaged gets a new one meanwhile.
+    fn refuse(&mut self, shared: &Arc<Shared>, device: &Device, error: &ReplicaError) {
+        tracing::warn!(device = %device.id, blob = ?self.piece.blob.id, %error, "another replica is read");
+        if matches!(error, ReplicaError::Damaged(_) | ReplicaError::MissingBlobs(_)) {
+            self.is_damaged = true;
+            mend_later(shared, self.piece.blob, device.id);
+        }
     }
 
     fn is_whole(&self) -> bool {

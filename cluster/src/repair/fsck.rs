@@ -5,7 +5,6 @@
 //! What looks wrong is looked at once more before it is counted: on a cluster that is in use, a write may be on one
 //! replica sooner than on the next.
 
-mod blobs;
 mod names;
 mod report;
 
@@ -19,9 +18,9 @@ use martlet_register::Ballot;
 use martlet_ring::{DeviceId, Partition};
 use tokio::time::sleep;
 
-use self::blobs::BlobCheck;
 pub use self::report::{ContainerFigures, Finding, FsckReport, KindCount, Problem};
 use self::report::{Tally, Verdict};
+use super::inspection::{BlobCheck, BlobFault, BlobFinding, check, still_refers};
 use super::level::{Agreement, agreement};
 use super::rows::differs;
 use super::walk::{Rows, Tables, Walk};
@@ -173,12 +172,15 @@ async fn finish(shared: &Arc<Shared>, batch: Vec<Candidate>, options: FsckOption
         .enumerate()
         .flat_map(|(index, candidate)| candidate.blobs.iter().map(move |blob| BlobCheck::new(index, *blob)))
         .collect();
-    for (index, problem) in blobs::check(shared, &checks, depth).await {
-        if let Some(candidate) = batch.get_mut(index) {
-            let is_past = !blobs::still_refers(shared, &candidate.row, problem.blob()).await;
-            if !is_past {
-                candidate.verdict.note(problem);
-            }
+    for BlobFinding { row, blob, device, fault } in check(shared, &checks, depth).await {
+        let Some(candidate) = batch.get_mut(row) else { continue };
+        if still_refers(shared, &candidate.row, blob.id).await {
+            let blob = blob.id;
+            candidate.verdict.note(match fault {
+                BlobFault::Missing => Problem::BlobMissing { device, blob },
+                BlobFault::Damaged => Problem::BlobDamaged { device, blob },
+                BlobFault::Unknown => Problem::BlobUnknown { device, blob },
+            });
         }
     }
     for Candidate { verdict, blobs, .. } in batch {

@@ -7,7 +7,7 @@ use martlet_protocol::{
 };
 use martlet_register::Ballot;
 
-use crate::blob::copy::copy;
+use crate::blob::copy::{Onto, copy};
 use crate::cluster::Shared;
 use crate::device::Device;
 use crate::record::version::head_of;
@@ -61,7 +61,7 @@ impl Proposal {
         let owner = BlobOwner::Row(head_of(&self.row));
         for blob in self.state.value.blobs().iter().filter(|blob| missing.contains(&blob.id)) {
             let holders = (0..devices.len()).filter(|&index| index != to).map(|index| &devices[index]);
-            copy(shared, blob, &owner, holders, &devices[to]).await?;
+            copy(shared, (blob, &owner), holders, &devices[to], Onto::Free).await?;
         }
         Ok(())
     }

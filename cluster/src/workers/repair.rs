@@ -1,11 +1,14 @@
 //! Repair, one pass at a time.
 
 use martlet_model::Result;
+use martlet_protocol::BlobId;
 use martlet_ring::DeviceId;
 
 use super::unknown_device;
 use crate::cluster::ClusterStore;
+pub use crate::repair::blobs::{BlobCursor, BlobRound, BlobSweep};
 pub use crate::repair::rows::RepairRound;
+pub use crate::repair::scrub::{ScrubBudget, ScrubRound, ScrubSweep};
 
 /// Compares the replicas of the partitions that a device leads, and brings rows level on which they differ.
 ///
@@ -15,4 +18,31 @@ pub async fn repair(store: &ClusterStore, device: DeviceId) -> Result<RepairRoun
     let shared = &store.shared;
     shared.device(device).ok_or_else(|| unknown_device(device))?;
     Ok(crate::repair::rows::repair(shared, device).await)
+}
+
+/// Looks at about `limit` rows of the partitions that a device leads, after `after`: whether every device where they
+/// place a blob has it, and whether every replica can read them. What is missing or damaged is copied or proposed anew.
+///
+/// Rounds from beginning to end are a full pass, which also finds what nobody has taken notice of when it was lost.
+pub async fn repair_blobs(
+    store: &ClusterStore,
+    device: DeviceId,
+    after: Option<BlobCursor>,
+    limit: usize,
+) -> Result<BlobSweep> {
+    let shared = &store.shared;
+    shared.device(device).ok_or_else(|| unknown_device(device))?;
+    Ok(crate::repair::blobs::repair_blobs(shared, device, after, limit).await)
+}
+
+/// Reads a device's blobs after `after`, at the pace of the budget, and replaces from other devices what is damaged.
+pub async fn scrub(
+    store: &ClusterStore,
+    device: DeviceId,
+    after: Option<BlobId>,
+    budget: ScrubBudget,
+) -> Result<ScrubSweep> {
+    let shared = &store.shared;
+    let device = shared.device(device).ok_or_else(|| unknown_device(device))?;
+    crate::repair::scrub::scrub(shared, device, after, budget).await
 }

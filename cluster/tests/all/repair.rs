@@ -1,19 +1,25 @@
 //! What repair brings level, and what it must not change.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_cluster::workers::{RepairRound, remove_tombstones, repair};
+use martlet_cluster::workers::{
+    BlobRound, RepairRound, ScrubBudget, ScrubRound, remove_tombstones, repair, repair_blobs, scrub,
+};
 use martlet_cluster::{ClusterStore, FsckDepth, FsckOptions, KindCount, fsck};
-use martlet_model::{ContainerId, Error, Noun, ObjectMetadata, ObjectStore};
+use martlet_model::{
+    ContainerId, Error, NewUpload, Noun, ObjectId, ObjectMetadata, ObjectStore, UploadStore,
+};
 use martlet_protocol::{Accept, Replica, RowKey, RowValue, TableId, TableKind, Weight};
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::{DeviceId, Partition};
 use martlet_testkit::conformance::steps::{
-    assert_missing, create, delete, get, keys, noise, object, put, read, unconditional,
+    assert_missing, chosen, completion, create, delete, get, keys, new_object, noise, object, put, put_part,
+    read, unconditional,
 };
-use martlet_testkit::{Faults, Reach, Seeded};
+use martlet_testkit::{Faults, MemoryReplica, Reach, Seeded};
 use tokio::time::sleep;
 
 use crate::conformance::{IMPATIENT, seeds, trouble};
@@ -192,7 +198,7 @@ async fn what_only_one_replica_has_is_not_thrown_away() {
     let accept = Accept { row, ballot, state, body: None, garbage: Vec::new(), seal: None };
     cluster.replicas[2].accept(accept).await.unwrap();
     level(&cluster).await;
-    let rows: Vec<usize> = cluster.replicas.iter().map(martlet_testkit::MemoryReplica::row_count).collect();
+    let rows: Vec<usize> = cluster.replicas.iter().map(MemoryReplica::row_count).collect();
     assert_eq!(rows, [1, 1, 1]);
 }
 
@@ -233,7 +239,7 @@ async fn write_under_trouble(cluster: &Cluster, id: &ContainerId, seed: u64) {
             }
             _ => {
                 let body = noise(number, random.below(3000));
-                let new = martlet_testkit::conformance::steps::new_object(body, unconditional());
+                let new = new_object(body, unconditional());
                 cluster.store.put(&key, new).await.map(drop)
             }
         };
@@ -288,7 +294,7 @@ async fn repair_among_writers_loses_none_of_their_writes() {
         for number in 0..200_u32 {
             let key = Bytes::from((number % 7).to_string());
             sleep(Duration::from_millis(5)).await;
-            let new = martlet_testkit::conformance::steps::new_object(number.to_string(), unconditional());
+            let new = new_object(number.to_string(), unconditional());
             match cluster.store.put(&object(&id, &key), new).await {
                 Ok(_) => drop(expected.insert(key, Bytes::from(number.to_string()))),
                 // It may be there or not: the next one makes it certain.
@@ -356,4 +362,164 @@ async fn what_cannot_be_asked_is_never_taken_for_fine() {
     }
     cluster.replicas.iter().for_each(|replica| replica.set_faults(Faults::reaching(Reach::Down)));
     assert!(!fsck(&cluster.store, QUICKLY).await.is_sound());
+}
+
+/// Goes through all rows and their blobs, `limit` rows at a time.
+async fn blob_pass(cluster: &Cluster, limit: usize) -> BlobRound {
+    let mut sum = BlobRound::default();
+    for device in cluster.device_ids() {
+        let mut after = None;
+        loop {
+            let sweep = repair_blobs(&cluster.store, device, after, limit).await.unwrap();
+            sum = BlobRound {
+                rows: sum.rows + sweep.round.rows,
+                blobs: sum.blobs + sweep.round.blobs,
+                copied: sum.copied + sweep.round.copied,
+                rows_mended: sum.rows_mended + sweep.round.rows_mended,
+                lost: sum.lost + sweep.round.lost,
+                undecided: sum.undecided + sweep.round.undecided,
+            };
+            after = sweep.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    sum
+}
+
+/// Reads everything on all devices, a little at a time.
+async fn scrub_all(cluster: &Cluster) -> ScrubRound {
+    let budget = ScrubBudget { bytes_per_second: NonZeroU64::new(1_000_000).unwrap(), bytes_max: 100_000 };
+    let mut sum = ScrubRound::default();
+    for device in cluster.device_ids() {
+        let mut after = None;
+        loop {
+            let sweep = scrub(&cluster.store, device, after, budget).await.unwrap();
+            sum.blobs += sweep.round.blobs;
+            sum.bytes += sweep.round.bytes;
+            sum.damaged += sweep.round.damaged;
+            sum.replaced += sweep.round.replaced;
+            after = sweep.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    sum
+}
+
+/// An object of three parts, which have places of their own.
+async fn joined(cluster: &Cluster, key: &ObjectId) {
+    let store = &cluster.store;
+    let upload = store.begin_upload(key, NewUpload::default()).await.unwrap();
+    let mut parts = Vec::new();
+    for number in 1..=3 {
+        let body = noise(u64::from(number), 5 * 1024 * 1024);
+        parts.push(chosen(&put_part(store, key, upload, number, body).await));
+    }
+    store.complete_upload(key, upload, completion(&parts, &unconditional())).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_that_a_device_missed_are_copied_to_it() {
+    for shape in [SMALL, WIDE] {
+        let cluster = Cluster::new(shape);
+        let key = object(&create(&cluster.store, "parts").await, "key");
+        cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+        joined(&cluster, &key).await;
+        cluster.store.idle().await;
+        cluster.replicas[1].set_faults(Faults::NONE);
+        while !pass(&cluster).await.is_level() {}
+        let whole = get(&cluster.store, &key).await;
+        cluster.store.idle().await;
+        for limit in [1000, 1] {
+            let round = blob_pass(&cluster, limit).await;
+            assert_eq!((round.lost, round.undecided), (0, 0), "{round:?}");
+        }
+        let report = fsck(&cluster.store, CLOSELY).await;
+        assert!(report.is_sound(), "{report:?}");
+        assert_eq!(get(&cluster.store, &key).await, whole);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_finds_nothing_missing_copies_nothing() {
+    let cluster = Cluster::new(WIDE);
+    let id = create(&cluster.store, "whole").await;
+    joined(&cluster, &object(&id, "joined")).await;
+    for number in 0..20 {
+        put(&cluster.store, &object(&id, number.to_string()), noise(number, 2000)).await;
+    }
+    cluster.store.idle().await;
+    for limit in [1, 7, 1000] {
+        let round = blob_pass(&cluster, limit).await;
+        assert_eq!((round.copied, round.lost, round.undecided, round.rows_mended), (0, 0, 0, 0), "{round:?}");
+        assert_eq!(round.blobs, scrubbed_references(&cluster).await, "limit {limit}");
+    }
+}
+
+async fn scrubbed_references(cluster: &Cluster) -> usize {
+    usize::try_from(fsck(&cluster.store, QUICKLY).await.blobs).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scrubber_replaces_what_is_damaged_at_its_own_pace() {
+    for harm in [MemoryReplica::damage_blob, MemoryReplica::forge_blob] {
+        let cluster = Cluster::new(SMALL);
+        let id = create(&cluster.store, "scrubbed").await;
+        for number in 0..10 {
+            put(&cluster.store, &object(&id, number.to_string()), noise(number, 200_000)).await;
+        }
+        cluster.store.idle().await;
+        let before = seen(&cluster.store, &id).await;
+        let victims = cluster.replicas[1].blob_ids();
+        victims.iter().take(3).for_each(|blob| harm(&cluster.replicas[1], *blob));
+        assert_eq!(fsck(&cluster.store, CLOSELY).await.not_redundant(), 3);
+        let started = tokio::time::Instant::now();
+        let round = scrub_all(&cluster).await;
+        assert_eq!(round, ScrubRound { blobs: 30, bytes: 6_000_000, damaged: 3, replaced: 3 });
+        assert!(started.elapsed() >= Duration::from_secs(6), "{:?}", started.elapsed());
+        assert!(fsck(&cluster.store, CLOSELY).await.is_sound());
+        assert_eq!(seen(&cluster.store, &id).await, before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_meets_damage_has_it_replaced() {
+    for harm in [MemoryReplica::damage_blob, MemoryReplica::forge_blob, MemoryReplica::lose_blob] {
+        let cluster = Cluster::new(SMALL);
+        let id = create(&cluster.store, "met").await;
+        for (seed, bytes) in [(1, 1000), (2, 3_000_000)] {
+            let key = object(&id, bytes.to_string());
+            put(&cluster.store, &key, noise(seed, bytes)).await;
+            cluster.store.idle().await;
+            for replica in &cluster.replicas[..2] {
+                replica.blob_ids().into_iter().for_each(|blob| harm(replica, blob));
+            }
+            for _ in 0..4 {
+                assert_eq!(get(&cluster.store, &key).await, noise(seed, bytes));
+                cluster.store.idle().await;
+            }
+        }
+        let round = blob_pass(&cluster, 100).await;
+        assert_eq!((round.lost, round.undecided), (0, 0));
+        scrub_all(&cluster).await;
+        let report = fsck(&cluster.store, CLOSELY).await;
+        assert!(report.is_sound(), "{report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_nobody_has_any_more_are_said_to_be_lost_and_nothing_is_made_up() {
+    let cluster = Cluster::new(SMALL);
+    let id = create(&cluster.store, "lost").await;
+    put(&cluster.store, &object(&id, "key"), noise(1, 1000)).await;
+    cluster.store.idle().await;
+    for replica in &cluster.replicas {
+        replica.blob_ids().into_iter().for_each(|blob| replica.lose_blob(blob));
+    }
+    let round = blob_pass(&cluster, 100).await;
+    assert_eq!((round.copied, round.lost), (0, 3));
+    assert_eq!(fsck(&cluster.store, QUICKLY).await.problems, BTreeMap::from([("blob missing", 3)]));
 }

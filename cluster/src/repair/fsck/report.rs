@@ -151,15 +151,6 @@ impl Problem {
         }
     }
 
-    pub(super) fn blob(&self) -> Option<BlobId> {
-        match self {
-            Self::BlobMissing { blob, .. }
-            | Self::BlobDamaged { blob, .. }
-            | Self::BlobUnknown { blob, .. } => Some(*blob),
-            Self::ReplicasDiffer | Self::RowDamaged { .. } | Self::RowUnknown => None,
-        }
-    }
-
     fn is_certain(&self) -> bool {
         !matches!(self, Self::RowUnknown | Self::BlobUnknown { .. })
     }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use martlet_protocol::{BlobId, BlobRef, BlobStanding, InspectBlobs, InspectDepth, RowAddress};
 use martlet_ring::DeviceId;
 
-use super::report::Problem;
+use super::asking::answer_of;
 use crate::blob::BLOB_BYTES_MAX;
 use crate::cluster::Shared;
 use crate::device::Device;
-use crate::repair::asking::answer_of;
 use crate::row::read::read_value;
 use crate::row::{Access, Guard};
 
 /// Blobs that a device is asked about at once.
 const BLOBS_AT_ONCE: usize = 512;
 
-/// A blob of a row, which is named by its place in the batch.
+/// A blob of a row, which is named by its place in a batch.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct BlobCheck {
     row: usize,
     blob: BlobRef,
@@ -29,12 +29,29 @@ impl BlobCheck {
     }
 }
 
+/// Something that is wrong with a blob on one of the devices where it belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlobFinding {
+    pub(super) row: usize,
+    pub(super) blob: BlobRef,
+    pub(super) device: DeviceId,
+    pub(super) fault: BlobFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlobFault {
+    Missing,
+    Damaged,
+    /// The device didn't answer.
+    Unknown,
+}
+
 /// Asks all homes of these blobs, and gives what is wrong with which row's blobs.
 pub(super) async fn check(
     shared: &Arc<Shared>,
     checks: &[BlobCheck],
     depth: InspectDepth,
-) -> Vec<(usize, Problem)> {
+) -> Vec<BlobFinding> {
     let mut of_device: BTreeMap<DeviceId, Vec<&BlobCheck>> = BTreeMap::new();
     for check in checks {
         for &device in shared.ring.devices_of_hash(check.blob.hash) {
@@ -53,8 +70,8 @@ async fn check_at(
     device: &Device,
     checks: &[&BlobCheck],
     depth: InspectDepth,
-) -> Vec<(usize, Problem)> {
-    let mut problems = Vec::new();
+) -> Vec<BlobFinding> {
+    let mut found = Vec::new();
     for checks in batches(checks, depth) {
         let blobs: Vec<BlobId> = checks.iter().map(|check| check.blob.id).collect();
         let deadline = match depth {
@@ -66,17 +83,17 @@ async fn check_at(
         let standings = standings.ok().filter(|standings| standings.len() == checks.len());
         for (index, check) in checks.iter().enumerate() {
             let standing = standings.as_ref().and_then(|standings| standings.get(index));
-            let (device, blob) = (device.id, check.blob.id);
-            let problem = match standing {
+            let fault = match standing {
                 Some(BlobStanding::Held(held)) if held.blob == check.blob => continue,
-                Some(BlobStanding::Absent) => Problem::BlobMissing { device, blob },
-                Some(_) => Problem::BlobDamaged { device, blob },
-                None => Problem::BlobUnknown { device, blob },
+                Some(BlobStanding::Absent) => BlobFault::Missing,
+                Some(_) => BlobFault::Damaged,
+                None => BlobFault::Unknown,
             };
-            problems.push((check.row, problem));
+            let BlobCheck { row, blob } = **check;
+            found.push(BlobFinding { row, blob, device: device.id, fault });
         }
     }
-    problems
+    found
 }
 
 /// Where every byte is read, no question is about more than the largest blob.
@@ -98,13 +115,11 @@ fn batches<'a>(checks: &'a [&'a BlobCheck], depth: InspectDepth) -> Vec<&'a [&'a
 }
 
 /// Whether the row has the blob now. It may have been overwritten since it was looked at, and its blobs removed.
-pub(super) async fn still_refers(shared: &Arc<Shared>, row: &RowAddress, blob: Option<BlobId>) -> bool {
+/// What can't be read may refer to anything.
+pub(super) async fn still_refers(shared: &Arc<Shared>, row: &RowAddress, blob: BlobId) -> bool {
     let access = Access { row: row.clone(), seal: None, guard: Guard::None, spared: None };
-    match (read_value(shared, &access).await, blob) {
-        (Ok(state), Some(blob)) => {
-            state.is_some_and(|state| state.value.blobs().iter().any(|known| known.id == blob))
-        }
-        // What can't be read may refer to anything.
-        (Err(_), _) | (_, None) => true,
+    match read_value(shared, &access).await {
+        Ok(state) => state.is_some_and(|state| state.value.blobs().iter().any(|known| known.id == blob)),
+        Err(_) => true,
     }
 }
