@@ -31,7 +31,7 @@ pub trait Replica: fmt::Debug + Send + Sync + 'static {
     async fn stage(&self, blob: NewBlob) -> Result<Box<dyn BlobWriter>, ReplicaError>;
     async fn read_blob(&self, request: ReadBlob) -> Result<BlockStream, ReplicaError>;
 
-    /// Makes the table refuse accepts without the token. A table that another token seals answers `Sealed`.
+    /// Makes the table refuse accepts of live values without the token. A table that another token seals answers `Sealed`.
     async fn seal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError>;
     /// Lifts the seal if the token holds it.
     async fn unseal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError>;

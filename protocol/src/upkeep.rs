@@ -24,7 +24,10 @@ pub struct PartitionCounters {
     pub digest: u64,
 }
 
-/// Who sealed a table. A sealed table refuses every accept that doesn't carry the token. Random.
+/// Who sealed a table. A sealed table refuses every accept of a live value that doesn't carry the token. Random.
+///
+/// Tombstones pass: a removal can't be lost, and a replica that missed one must be able to learn of it
+/// also in a table that stays sealed for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SealToken(pub [u8; 16]);
 

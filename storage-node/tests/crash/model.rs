@@ -160,7 +160,8 @@ impl Model {
         if seen > accept.ballot {
             return Err(ReplicaError::Refused { seen });
         }
-        if self.seals.get(&accept.row.row.table).is_some_and(|held| Some(*held) != accept.seal) {
+        let is_write = accept.state.value.is_live();
+        if is_write && self.seals.get(&accept.row.row.table).is_some_and(|held| Some(*held) != accept.seal) {
             return Err(ReplicaError::Sealed);
         }
         let carried = accept.body.as_ref().map(|body| body.blob.id);

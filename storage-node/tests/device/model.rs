@@ -134,7 +134,8 @@ impl Model {
             return Ok(());
         }
         Standing { accepted: None, ..standing }.accept(request.ballot)?;
-        if self.seals.get(&request.row.row.table).is_some_and(|token| request.seal != Some(*token)) {
+        let is_write = request.state.value.is_live();
+        if is_write && self.seals.get(&request.row.row.table).is_some_and(|token| request.seal != Some(*token)) {
             return Err(ReplicaError::Sealed);
         }
         standing.accept(request.ballot)?;

@@ -7,7 +7,7 @@ use crate::support::{Bench, accept, accepted, ballot, live, prepare, row, row_in
 const TOKEN: SealToken = SealToken([1; 16]);
 
 #[tokio::test]
-async fn a_sealed_table_takes_only_what_carries_the_token() {
+async fn a_sealed_table_takes_only_removals_and_what_carries_the_token() {
     let bench = Bench::new();
     let device = bench.create();
     device.accept(accept(&row("before"), ballot(10), live("one", vec![]))).await.unwrap();
@@ -24,6 +24,7 @@ async fn a_sealed_table_takes_only_what_carries_the_token() {
     device.accept(Accept { seal: Some(TOKEN), ..plain }).await.unwrap();
     device.accept(accept(&row_in(table(2), "a"), ballot(time), live("one", vec![]))).await.unwrap();
 
+    device.accept(accept(&row("a"), ballot(2 * time), RowValue::Tombstone)).await.unwrap();
     device.unseal(table(1), SealToken([2; 16])).await.unwrap();
     let next = accept(&row("b"), ballot(time), live("one", vec![]));
     assert_eq!(device.accept(next.clone()).await, Err(ReplicaError::Sealed));

@@ -34,7 +34,9 @@ impl Writer {
             // Asked again; its first answer was lost. Neither a seal nor a full disk undoes it.
             return Ok(());
         }
-        if self.parts.seals.get(&row.table).is_some_and(|token| request.seal != Some(*token)) {
+        // What removes a row can't be lost to a seal: it passes.
+        let is_write = request.state.value.is_live();
+        if is_write && self.parts.seals.get(&row.table).is_some_and(|token| request.seal != Some(*token)) {
             return Err(ReplicaError::Sealed.into());
         }
         // Promises were looked at when the accept was let in. The floor for forgotten tombstones may have risen since,
