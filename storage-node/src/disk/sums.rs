@@ -61,9 +61,9 @@ impl Sums {
                 noted.extend(changes.map(|(partition, added)| Committed { commit, partition, added }));
             }
             State::Known { sums, as_of } => {
-                changes.for_each(|(partition, added)| {
+                for (partition, added) in changes {
                     add(sums, *as_of, Committed { commit, partition, added });
-                });
+                }
             }
         }
     }
@@ -94,7 +94,9 @@ impl Sums {
         let mut state = self.state();
         let State::Scanning(noted) = std::mem::replace(&mut *state, State::Unknown) else { return Ok(()) };
         let (mut sums, as_of) = scanned?;
-        noted.into_iter().for_each(|committed| add(&mut sums, as_of, committed));
+        for committed in noted {
+            add(&mut sums, as_of, committed);
+        }
         *state = State::Known { sums, as_of };
         Ok(())
     }

@@ -53,7 +53,9 @@ async fn check_bytes(door: &Arc<Door>, id: BlobId) -> Result<(), ReplicaError> {
     for first in (0..source.blocks_count()).step_by(usize::try_from(BLOCKS_AT_ONCE).unwrap_or(1)) {
         let piece = source.clone();
         let blocks = door.read(move |_| piece.read(first, BLOCKS_AT_ONCE)).await?;
-        blocks.iter().for_each(|block| checksum.update(&block.bytes));
+        for block in &blocks {
+            checksum.update(&block.bytes);
+        }
     }
     if checksum.checksum() == source.blob().checksum {
         Ok(())

@@ -135,7 +135,9 @@ impl Model {
         }
         Standing { accepted: None, ..standing }.accept(request.ballot)?;
         let is_write = request.state.value.is_live();
-        if is_write && self.seals.get(&request.row.row.table).is_some_and(|token| request.seal != Some(*token)) {
+        if is_write
+            && self.seals.get(&request.row.row.table).is_some_and(|token| request.seal != Some(*token))
+        {
             return Err(ReplicaError::Sealed);
         }
         standing.accept(request.ballot)?;

@@ -87,7 +87,9 @@ impl Blob {
     /// Whether its bytes are those that were stored.
     pub(super) fn is_sound(&self) -> bool {
         let mut checksum = RunningChecksum::default();
-        self.blocks.iter().for_each(|block| checksum.update(&block.bytes));
+        for block in &self.blocks {
+            checksum.update(&block.bytes);
+        }
         self.blocks.iter().all(Block::is_intact) && checksum.checksum() == self.reference.checksum
     }
 }

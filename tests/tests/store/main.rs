@@ -2,8 +2,6 @@
 
 #[cfg(test)]
 mod disks;
-#[cfg(test)]
-mod repair;
 
 #[cfg(test)]
 mod contract {
