@@ -150,9 +150,7 @@ impl Scene<'_> {
     pub(super) async fn head_bucket(&self) -> Result<Response, Refusal> {
         self.store.container(self.container).await?;
         let mut response = answer::empty(StatusCode::OK);
-        if let Ok(region) = HeaderValue::from_str(self.region) {
-            response.headers_mut().insert("x-amz-bucket-region", region);
-        }
+        set_region(&mut response, self.region);
         Ok(response)
     }
 
@@ -184,6 +182,12 @@ impl NewBucket {
             Some(ownership) => Ok(settings.set(Setting::OwnershipControls, ownership.encode())),
             None => Ok(settings),
         }
+    }
+}
+
+pub(super) fn set_region(response: &mut Response, region: &str) {
+    if let Ok(region) = HeaderValue::from_str(region) {
+        response.headers_mut().insert("x-amz-bucket-region", region);
     }
 }
 

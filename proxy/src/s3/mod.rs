@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use martlet_auth::sigv4::SigningKeys;
 use martlet_auth::{Guarded, Identity, Users};
 use martlet_model::{
@@ -127,7 +127,11 @@ impl Dialect for S3 {
         refusal.into_response(about)
     }
 
-    async fn finish(&self, response: Response, store: &Arc<dyn Store>, about: &About) -> Response {
+    async fn finish(&self, mut response: Response, store: &Arc<dyn Store>, about: &About) -> Response {
+        // Where a bucket is, is told also to those who may not look into it: clients find its region so.
+        if about.head.method == Method::HEAD && response.status() == StatusCode::FORBIDDEN {
+            bucket::set_region(&mut response, &self.region);
+        }
         cors::told(response, store, &about.head, self.virtual_hosts.bucket_of(&about.head)).await
     }
 

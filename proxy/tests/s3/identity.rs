@@ -49,6 +49,8 @@ async fn anothers_bucket_is_denied_and_not_denied_to_exist() {
     ] {
         server.call(method, target).by("other").send().await.refused(403, "AccessDenied");
     }
+    let head = server.call("HEAD", "/box").by("other").send().await.expect(403);
+    assert_eq!(head.header("x-amz-bucket-region"), Some("us-east-1"));
     let document = "<Delete><Object><Key>key</Key></Object></Delete>";
     let deletion = server.call("POST", "/box?delete").by("other").body(document);
     assert_eq!(deletion.send().await.expect(200).elements("Code"), ["AccessDenied"]);
