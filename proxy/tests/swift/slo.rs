@@ -370,6 +370,28 @@ async fn segments_are_read_with_the_rights_of_the_reader() {
 }
 
 #[tokio::test]
+async fn who_may_read_the_manifest_alone_reads_no_segment() {
+    let server = Server::start().await;
+    let session = made(&server).await;
+    assert_eq!(session.send("PUT", "/box/dynamic", &[("X-Object-Manifest", "seg/a")], b"").await.status, 201);
+    let open_to_all = async |path: &str, grant: &str| {
+        assert_eq!(session.send("POST", path, &[("X-Container-Read", grant)], b"").await.status, 204);
+    };
+    let read = async |path: &str| {
+        let answer = server.send("GET", &format!("{}{path}", session.root), &[], b"").await;
+        (answer.status, answer.text().to_owned())
+    };
+    open_to_all("/box", ".r:*").await;
+    assert_eq!(read("/box/large").await.0, 409);
+    assert_eq!(read("/box/dynamic").await.0, 401);
+    open_to_all("/seg", ".r:*").await;
+    assert_eq!(read("/box/large").await, (200, "abcefg".to_owned()));
+    assert_eq!(read("/box/dynamic").await.0, 401, "its segments have to be listed");
+    open_to_all("/seg", ".r:*,.rlistings").await;
+    assert_eq!(read("/box/dynamic").await, (200, "abc".to_owned()));
+}
+
+#[tokio::test]
 async fn a_large_object_may_end_by_itself() {
     let server = Server::start().await;
     let session = stored(&server).await;
