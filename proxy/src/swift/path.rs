@@ -73,17 +73,20 @@ impl Target {
 fn stored(path: &Bytes) -> Result<Target, Refusal> {
     let mut segments = path.strip_prefix(b"/").ok_or(Refusal::NoSuchPath)?.splitn(4, |byte| *byte == b'/');
     let version = segments.next().filter(|version| !version.is_empty()).ok_or(Refusal::NoSuchPath)?;
-    let account = segments
-        .next()
-        .filter(|account| !account.is_empty())
-        .ok_or_else(|| Refusal::Precondition(BAD_URL.into()))?;
+    let bad_url = || Refusal::Precondition(BAD_URL.into());
+    let account = segments.next().ok_or_else(bad_url)?;
+    if account.is_empty() {
+        let names_more = segments.any(|segment| !segment.is_empty());
+        return Err(if names_more { Refusal::NoSuchPath } else { bad_url() });
+    }
     if !matches!(version, b"v1" | b"v1.0") {
         return Err(Refusal::Malformed("Invalid path".into()));
     }
     let account = AccountName::parse(account).map_err(|error| refuse_account(account, error))?;
     let (container, key) = match (segments.next(), segments.next()) {
         (None | Some(b""), None) => return Ok(Target::Account(account)),
-        (None | Some(b""), Some(_)) => return Err(Refusal::Precondition(BAD_URL.into())),
+        (None | Some(b""), Some(b"")) => return Err(bad_url()),
+        (None | Some(b""), Some(_)) => return Err(Refusal::NoSuchPath),
         (Some(container), key) => (container, key.filter(|key| !key.is_empty())),
     };
     let name = ContainerName::parse(container).map_err(|error| refuse_name("Container", error))?;
@@ -192,8 +195,10 @@ mod tests {
         refused("//v1/AUTH_a", 404);
         refused("/v1", 412);
         refused("/v1/", 412);
-        refused("/v1//c/o", 412);
-        refused("/v1/AUTH_a//o", 412);
+        refused("/v1//", 412);
+        refused("/v1//c/o", 404);
+        refused("/v1///o", 404);
+        refused("/v1/AUTH_a//o", 404);
         refused("/v1/AUTH_a//", 412);
     }
 

@@ -14,7 +14,7 @@ pub enum Refusal {
     Precondition(Cow<'static, str>),
     /// A name in the path is longer than names may be.
     LongName(Cow<'static, str>),
-    /// The path has an empty first element.
+    /// The path has an empty element before others.
     NoSuchPath,
     /// Swift knows this, and it isn't offered here. Names the header, the parameter or the method.
     NotOffered(Cow<'static, str>),
