@@ -1,9 +1,11 @@
 //! What makes a cluster this cluster: its ids, its secrets and its first user, kept in a file `cluster.toml`
 //! that is the same for every process.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use martlet_link::{LinkIdentity, LinkSecret};
 use martlet_ring::PlacementKey;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// The version of the file's format.
 const FORMAT: u32 = 1;
@@ -28,7 +30,8 @@ pub(crate) struct ClusterFile {
     pub(crate) placement_key: Hex<16>,
     pub(crate) token_secret: Hex<32>,
     /// What processes of the cluster know each other by.
-    pub(crate) link_secret: Hex<32>,
+    /// A file that was made before there were such processes has none; then it follows from the tokens' secret.
+    link_secret: Option<Hex<32>>,
     pub(crate) user: UserFile,
 }
 
@@ -65,7 +68,7 @@ impl ClusterFile {
             cluster_id: Hex(random()?),
             placement_key: Hex(random()?),
             token_secret: Hex(random()?),
-            link_secret: Hex(random()?),
+            link_secret: Some(Hex(random()?)),
             user: UserFile {
                 account: "AUTH_main".to_owned(),
                 name: "main:admin".to_owned(),
@@ -78,7 +81,20 @@ impl ClusterFile {
 
     /// Who this process is to the others.
     pub(crate) fn link_identity(&self) -> LinkIdentity {
-        LinkIdentity { cluster: self.cluster_id.0, secret: LinkSecret::new(self.link_secret.0) }
+        LinkIdentity { cluster: self.cluster_id.0, secret: LinkSecret::new(self.link_secret()) }
+    }
+
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    fn link_secret(&self) -> [u8; 32] {
+        self.link_secret.map_or_else(
+            || {
+                let mut mac =
+                    Hmac::<Sha256>::new_from_slice(&self.token_secret.0).expect("any length is fine");
+                mac.update(b"martlet link");
+                mac.finalize().into_bytes().into()
+            },
+            |secret| secret.0,
+        )
     }
 
     pub(crate) fn placement(&self) -> PlacementKey {
@@ -149,11 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_from_before_there_were_links_is_read_and_has_a_secret_for_them() {
+        let file = ClusterFile { link_secret: None, ..ClusterFile::generate().unwrap() };
+        let text = file.render().unwrap();
+        assert!(!text.contains("link_secret"));
+        let (one, again) = (ClusterFile::parse(&text).unwrap(), ClusterFile::parse(&text).unwrap());
+        assert_eq!(one.link_secret(), again.link_secret());
+        assert_ne!(one.link_secret(), one.token_secret.0);
+    }
+
+    #[test]
     fn two_clusters_share_no_secret() {
         let (one, other) = (ClusterFile::generate().unwrap(), ClusterFile::generate().unwrap());
         assert_ne!(one.placement_key.0, other.placement_key.0);
         assert_ne!(one.token_secret.0, other.token_secret.0);
-        assert_ne!(one.link_secret.0, other.link_secret.0);
+        assert_ne!(one.link_secret(), other.link_secret());
         assert_ne!(one.user.secret_key, other.user.secret_key);
         assert_ne!(one.user.swift_key, other.user.swift_key);
     }
