@@ -71,6 +71,8 @@ pub(crate) const DROPPED: TableId = TableId::system(3);
 pub(crate) const EXPIRIES: TableId = TableId::system(4);
 /// Documents of the cluster itself; see `record::document`.
 pub(crate) const DOCUMENTS: TableId = TableId::system(5);
+/// Blobs that one of their devices missed; see `repair::missed`.
+pub(crate) const MISSED: TableId = TableId::system(6);
 
 impl ClusterStore {
     pub fn new(parts: ClusterParts) -> Result<Self, MissingReplica> {

@@ -16,6 +16,7 @@ pub use dropped::clear_dropped;
 pub use expire::expire;
 pub use garbage::collect_garbage;
 pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
+pub(crate) use references::is_owned;
 pub use repair::{
     BlobCursor, BlobRound, BlobSweep, RepairRound, ScrubBudget, ScrubRound, ScrubSweep, repair, repair_blobs,
     scrub,

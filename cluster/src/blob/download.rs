@@ -16,6 +16,7 @@ use super::copy::block_count;
 use crate::cluster::Shared;
 use crate::device::{Device, healthy_first};
 use crate::repair::mend::mend_later;
+use crate::repair::missed::{handoffs, lies_apart};
 
 /// The bytes of `span` of a body that is made of these blobs.
 pub(crate) fn download(shared: &Arc<Shared>, blobs: &[BlobRef], span: Span) -> ObjectStream {
@@ -64,6 +65,8 @@ struct Reading {
     checksum: RunningChecksum,
     /// Replicas that haven't been tried, the best last.
     untried: Vec<Arc<Device>>,
+    /// Those that may keep it in a replica's stead have been added to them.
+    has_keepers: bool,
     source: Option<(Arc<Device>, BlockStream)>,
     is_damaged: bool,
 }
@@ -94,9 +97,10 @@ impl Reading {
         Self {
             next: block(piece.span.start),
             end: block(piece.span.end - 1) + 1,
-            piece,
             checksum: RunningChecksum::default(),
             untried,
+            has_keepers: !lies_apart(shared, piece.blob.id, piece.blob.hash),
+            piece,
             source: None,
             is_damaged: false,
         }
@@ -146,6 +150,11 @@ impl Reading {
     /// Makes sure that there is a replica to read from.
     async fn open(&mut self, shared: &Arc<Shared>) -> Result<()> {
         while self.source.is_none() {
+            if self.untried.is_empty() && !self.has_keepers {
+                self.has_keepers = true;
+                self.untried = handoffs(shared, self.piece.blob.hash);
+                self.untried.reverse();
+            }
             let Some(device) = self.untried.pop() else {
                 return Err(if self.is_damaged {
                     Error::Damaged("no replica has the bytes undamaged")
@@ -181,7 +190,8 @@ impl Reading {
     /// Another replica is read, and one whose copy is damaged gets a new one meanwhile.
     fn refuse(&mut self, shared: &Arc<Shared>, device: &Device, error: &ReplicaError) {
         tracing::warn!(device = %device.id, blob = ?self.piece.blob.id, %error, "another replica is read");
-        if matches!(error, ReplicaError::Damaged(_) | ReplicaError::MissingBlobs(_)) {
+        let is_home = shared.ring.devices_of_hash(self.piece.blob.hash).contains(&device.id);
+        if is_home && matches!(error, ReplicaError::Damaged(_) | ReplicaError::MissingBlobs(_)) {
             self.is_damaged = true;
             mend_later(shared, self.piece.blob, device.id);
         }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::cluster::Shared;
 use crate::device::{Answered, Device, healthy_first};
 use crate::fanout::{Patience, collect, note_silent};
+use crate::repair::missed::{lies_apart, note};
 
 /// A blob that is being written to its devices, in lockstep.
 ///
@@ -22,6 +23,7 @@ pub(crate) struct Stage {
     shared: Arc<Shared>,
     id: BlobId,
     hash: PlacementHash,
+    owner: BlobOwner,
     bytes: u64,
     checksum: RunningChecksum,
     writers: Vec<Writer>,
@@ -76,6 +78,7 @@ impl Stage {
             shared: shared.clone(),
             id,
             hash,
+            owner,
             bytes: 0,
             checksum: RunningChecksum::default(),
             writers: Vec::new(),
@@ -117,6 +120,7 @@ impl Stage {
         let blob =
             BlobRef { id: self.id, hash: self.hash, bytes: self.bytes, checksum: self.checksum.checksum() };
         let writers = std::mem::take(&mut self.writers);
+        let mut late: Vec<DeviceId> = writers.iter().map(|writer| writer.device.id).collect();
         let mut calls: FuturesUnordered<BoxFuture<'static, (DeviceId, Answered<()>)>> =
             FuturesUnordered::new();
         for Writer { device, blob } in writers {
@@ -127,18 +131,25 @@ impl Stage {
             }));
         }
         let answers = collect(&mut calls, self.patience(), enough(self.shared.majority())).await;
+        late.retain(|device| answers.iter().all(|(heard, _)| heard != device));
+        let have = stored(&answers);
+        let apart = Apart { shared: self.shared.clone(), blob, owner: self.owner.clone() };
         let mut pending = None;
         if !calls.is_empty() {
             let patience = Patience { straggler_delay: self.patience().deadline, ..self.patience() };
             let (done, receiver) = oneshot::channel();
             pending = Some(receiver);
+            let (apart, late) = (apart.clone(), late.clone());
             self.shared.background.spawn(async move {
-                drop(collect(&mut calls, patience, |_| false).await);
+                let heard = stored(&collect(&mut calls, patience, |_| false).await);
+                apart.note_missing(late.into_iter().filter(|device| !heard.contains(device))).await;
                 // Nobody may be waiting.
                 let _ = done.send(());
             });
         }
         self.count(&answers)?;
+        let homes = self.shared.devices_of(self.hash).into_iter().map(|device| device.id);
+        apart.note_missing(homes.filter(|device| !have.contains(device) && !late.contains(device))).await;
         Ok(Finished { blob, pending })
     }
 
@@ -170,6 +181,29 @@ impl Stage {
         let options = &self.shared.options;
         Patience { straggler_delay: options.straggler_delay, deadline: options.block_deadline }
     }
+}
+
+/// A blob that a majority has.
+#[derive(Clone)]
+struct Apart {
+    shared: Arc<Shared>,
+    blob: BlobRef,
+    owner: BlobOwner,
+}
+
+impl Apart {
+    /// Which of its devices don't have it. What lies with its row comes to them with the row.
+    async fn note_missing(&self, devices: impl Iterator<Item = DeviceId>) {
+        let missing: Vec<DeviceId> = devices.collect();
+        if !missing.is_empty() && lies_apart(&self.shared, self.blob.id, self.blob.hash) {
+            note(&self.shared, self.blob, self.owner.clone(), missing).await;
+        }
+    }
+}
+
+/// The devices that have stored it.
+fn stored(answers: &[(DeviceId, Answered<()>)]) -> Vec<DeviceId> {
+    answers.iter().filter(|(_, answer)| answer.is_ok()).map(|(device, _)| *device).collect()
 }
 
 impl Staged {

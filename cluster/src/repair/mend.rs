@@ -7,6 +7,7 @@ use martlet_protocol::{BlobId, BlobOwner, BlobRef, BlobStanding, InspectBlobs, I
 use martlet_ring::DeviceId;
 
 use super::asking::{answer_of, ask_each};
+use super::missed::{handoffs, lies_apart};
 use crate::blob::copy::{Onto, copy};
 use crate::cluster::Shared;
 use crate::device::{Answered, Device};
@@ -53,8 +54,12 @@ pub(super) async fn mend(shared: &Shared, blob: &BlobRef, to: DeviceId) -> Mende
 
 /// The other devices whose index has this very blob, and whose it is; and whether all have been heard.
 async fn holders(shared: &Shared, blob: &BlobRef, but: DeviceId) -> (Vec<(Arc<Device>, BlobOwner)>, bool) {
-    let homes = shared.devices_of(blob.hash).into_iter().filter(|device| device.id != but);
-    let questions: Vec<_> = homes.map(|device| (device, blob.id)).collect();
+    let mut devices = shared.devices_of(blob.hash);
+    if lies_apart(shared, blob.id, blob.hash) {
+        devices.extend(handoffs(shared, blob.hash));
+    }
+    devices.retain(|device| device.id != but);
+    let questions: Vec<_> = devices.into_iter().map(|device| (device, blob.id)).collect();
     let ask = |replica: Arc<dyn martlet_protocol::Replica>, id| async move {
         replica.inspect(InspectBlobs { blobs: vec![id], depth: InspectDepth::Index }).await
     };
@@ -71,7 +76,7 @@ async fn holders(shared: &Shared, blob: &BlobRef, but: DeviceId) -> (Vec<(Arc<De
     (holders, is_complete)
 }
 
-async fn standing(shared: &Shared, device: &Device, blob: BlobId) -> Answered<BlobStanding> {
+pub(super) async fn standing(shared: &Shared, device: &Device, blob: BlobId) -> Answered<BlobStanding> {
     let call = device.replica.inspect(InspectBlobs { blobs: vec![blob], depth: InspectDepth::Index });
     let mut standings = answer_of(device, shared.options.answer_deadline, call).await?;
     standings.pop().ok_or(ReplicaError::Invalid("an answer about no blob"))

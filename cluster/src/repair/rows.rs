@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::asking::ask_each;
 use super::level::{Outcome, level};
+use super::missed::{Deliveries, deliver};
 use super::responsibility::{by_device, led_by};
 use super::walk::{Group, Rows, Tables, Walk};
 use crate::cluster::Shared;
@@ -40,19 +41,24 @@ pub struct RepairRound {
     pub rows_leveled: usize,
     /// Rows on which replicas differ, left for another pass.
     pub rows_undecided: usize,
+    /// Blobs that devices got which had missed them.
+    pub blobs_delivered: usize,
+    /// Blobs that some device misses, left for another pass.
+    pub blobs_waiting: usize,
 }
 
 impl RepairRound {
     /// Whether every replica was heard, and all hold the same.
     pub fn is_level(&self) -> bool {
-        self.partitions_unknown == 0 && self.partitions_different == 0
+        self.partitions_unknown == 0 && self.partitions_different == 0 && self.blobs_waiting == 0
     }
 }
 
 /// Compares the replicas of the partitions that a device leads, and brings their rows level.
 pub(crate) async fn repair(shared: &Arc<Shared>, device: DeviceId) -> RepairRound {
     let mut round = RepairRound::default();
-    for partitions in led_by(shared, device).chunks(PARTITIONS_AT_ONCE) {
+    let led = led_by(shared, device);
+    for partitions in led.chunks(PARTITIONS_AT_ONCE) {
         let found = compare(shared, partitions, LOOKS).await;
         round.partitions += partitions.len();
         round.partitions_unknown += found.unknown.len();
@@ -60,6 +66,14 @@ pub(crate) async fn repair(shared: &Arc<Shared>, device: DeviceId) -> RepairRoun
         if !found.different.is_empty() {
             level_tables(shared, &found.different, &mut round).await;
         }
+    }
+    let is_ours = |hash| led.binary_search(&shared.ring.partition_of(hash)).is_ok();
+    match deliver(shared, is_ours).await {
+        Ok(Deliveries { delivered, waiting }) => {
+            round.blobs_delivered = delivered;
+            round.blobs_waiting = waiting;
+        }
+        Err(error) => tracing::debug!(%error, "what devices missed can't be looked up"),
     }
     round
 }

@@ -98,6 +98,9 @@ impl<P: Pages> Walk<P> {
 
     /// Sees to it that every device's next item is known.
     async fn refill(&mut self) {
+        if self.sources.iter().all(|source| !source.buffer.is_empty() || source.is_at_end) {
+            return;
+        }
         let (pages, deadline) = (&self.pages, self.deadline);
         let refilling = std::mem::take(&mut self.sources).into_iter().map(|mut source| async move {
             let id = source.device.id;

@@ -1,12 +1,15 @@
 //! Orphans: blobs that were staged and that no row ever came to refer to.
 
+use std::sync::Arc;
+
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobFact, BlobId};
 use martlet_ring::DeviceId;
 
 use super::references::{is_owned, reclaim};
 use super::{Fate, Round, unknown_device};
-use crate::cluster::ClusterStore;
+use crate::cluster::{ClusterStore, Shared};
+use crate::device::Device;
 use crate::options::ORPHAN_AGE_MIN;
 
 /// One round of a sweep over a device.
@@ -51,13 +54,20 @@ pub async fn sweep_orphans(
         } else {
             match is_owned(shared, fact.blob.id, &fact.owner).await {
                 Ok(true) => Ok(Fate::Kept),
-                Ok(false) => Ok(reclaim(shared, &fact.blob).await),
+                Ok(false) => Ok(reclaim_here_too(shared, device, &fact).await),
                 Err(error) => Err(error),
             }
         };
         round.count(&fate);
     }
     Ok(OrphanSweep { round, next })
+}
+
+/// Gives the blob's space back at its own devices, and on this one, which may have kept it in another's stead.
+async fn reclaim_here_too(shared: &Arc<Shared>, device: &Arc<Device>, fact: &BlobFact) -> Fate {
+    let fate = reclaim(shared, &fact.blob).await;
+    let is_home = shared.ring.devices_of_hash(fact.blob.hash).contains(&device.id);
+    if is_home || device.replica.reclaim(vec![fact.blob.id]).await.is_ok() { fate } else { Fate::Undecided }
 }
 
 /// Whether somebody may still be about to refer to the blob.

@@ -20,7 +20,7 @@ use crate::row::{Access, Guard, Verdict};
 use versions::Below;
 
 /// Whether any of the rows that may refer to a blob does, in the order in which they must be asked.
-pub(super) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwner) -> Result<bool> {
+pub(crate) async fn is_owned(shared: &Arc<Shared>, blob: BlobId, owner: &BlobOwner) -> Result<bool> {
     match owner {
         BlobOwner::Row(row) => refers(shared, row, blob).await,
         BlobOwner::PartOf { part, object } => {

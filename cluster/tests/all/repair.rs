@@ -1,13 +1,13 @@
 //! What repair brings level, and what it must not change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
 use martlet_cluster::workers::{
-    BlobRound, RepairRound, ScrubBudget, ScrubRound, clear_dropped, remove_tombstones, repair, repair_blobs,
-    scrub,
+    BlobRound, RepairRound, ScrubBudget, ScrubRound, clear_dropped, collect_garbage, remove_tombstones,
+    repair, repair_blobs, scrub,
 };
 use martlet_cluster::{ClusterStore, FsckDepth, FsckOptions, KindCount, fsck};
 use martlet_model::{
@@ -43,6 +43,8 @@ pub(crate) async fn pass(cluster: &Cluster) -> RepairRound {
             partitions_different: sum.partitions_different + round.partitions_different,
             rows_leveled: sum.rows_leveled + round.rows_leveled,
             rows_undecided: sum.rows_undecided + round.rows_undecided,
+            blobs_delivered: sum.blobs_delivered + round.blobs_delivered,
+            blobs_waiting: sum.blobs_waiting + round.blobs_waiting,
         };
     }
     cluster.store.idle().await;
@@ -552,4 +554,97 @@ async fn a_table_that_stays_sealed_comes_level_as_well() {
     }
     clear_dropped(&cluster.store, 100).await.unwrap();
     level(&cluster).await;
+}
+
+/// The devices that hold any of an object's parts.
+fn parts_held(cluster: &Cluster) -> Vec<usize> {
+    cluster.replicas.iter().map(|replica| replica.blob_ids().len()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_a_device_missed_is_kept_by_another_and_delivered() {
+    let cluster = Cluster::new(WIDE);
+    let key = object(&create(&cluster.store, "handed-off").await, "key");
+    cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+    joined(&cluster, &key).await;
+    cluster.store.idle().await;
+    assert_eq!(
+        parts_held(&cluster).iter().sum::<usize>(),
+        9,
+        "three copies of each, though one device is away"
+    );
+    assert_eq!(parts_held(&cluster)[1], 0);
+    let whole = get(&cluster.store, &key).await;
+    // While it is away, everything waits.
+    assert_eq!(pass(&cluster).await.blobs_delivered, 0);
+    cluster.replicas[1].set_faults(Faults::NONE);
+    let mut delivered = 0;
+    for _ in 0..3 {
+        delivered += pass(&cluster).await.blobs_delivered;
+    }
+    assert!(delivered > 0, "it was to have some of the parts");
+    // Each is where it belongs, and nowhere else.
+    assert_eq!(parts_held(&cluster).iter().sum::<usize>(), 9);
+    clear_dropped(&cluster.store, 100).await.unwrap();
+    level(&cluster).await;
+    let round = blob_pass(&cluster, 100).await;
+    assert_eq!((round.copied, round.lost, round.undecided), (0, 0, 0), "nothing was left to the full pass");
+    assert_eq!(get(&cluster.store, &key).await, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_kept_elsewhere_is_read_when_the_others_are_away() {
+    let cluster = Cluster::new(WIDE);
+    let key = object(&create(&cluster.store, "kept").await, "key");
+    cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+    joined(&cluster, &key).await;
+    cluster.store.idle().await;
+    let whole = get(&cluster.store, &key).await;
+    for part in cluster.replicas.iter().flat_map(MemoryReplica::blob_ids).collect::<BTreeSet<_>>() {
+        let homes = cluster.ring().devices_of_hash(placement().hash_blob(&part.0));
+        let is_home = |index: usize| homes.iter().any(|home| usize::try_from(home.0).unwrap() == index);
+        for (index, replica) in cluster.replicas.iter().enumerate() {
+            if is_home(index) && homes.contains(&DeviceId(1)) {
+                replica.lose_blob(part);
+            }
+        }
+    }
+    assert_eq!(get(&cluster.store, &key).await, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_smallest_cluster_a_missed_part_is_delivered_without_a_pass_over_everything() {
+    let cluster = Cluster::new(SMALL);
+    let key = object(&create(&cluster.store, "smallest").await, "key");
+    cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+    joined(&cluster, &key).await;
+    cluster.store.idle().await;
+    cluster.replicas[1].set_faults(Faults::NONE);
+    let delivered = pass(&cluster).await.blobs_delivered + pass(&cluster).await.blobs_delivered;
+    assert_eq!(delivered, 3);
+    clear_dropped(&cluster.store, 100).await.unwrap();
+    level(&cluster).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missed_part_of_an_upload_that_was_given_up_is_given_up_everywhere() {
+    let cluster = Cluster::new(WIDE);
+    let key = object(&create(&cluster.store, "given-up").await, "key");
+    let upload = cluster.store.begin_upload(&key, NewUpload::default()).await.unwrap();
+    cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
+    for number in 1..=6 {
+        put_part(&cluster.store, &key, upload, number, noise(u64::from(number), 100_000)).await;
+    }
+    cluster.store.idle().await;
+    cluster.replicas[1].set_faults(Faults::NONE);
+    cluster.store.abort_upload(&key, upload).await.unwrap();
+    cluster.store.idle().await;
+    for _ in 0..4 {
+        clear_dropped(&cluster.store, 100).await.unwrap();
+        for device in cluster.device_ids() {
+            collect_garbage(&cluster.store, device, 1000).await.unwrap();
+        }
+        pass(&cluster).await;
+    }
+    assert_eq!(parts_held(&cluster), [0, 0, 0, 0, 0]);
 }
