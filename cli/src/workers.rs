@@ -1,10 +1,12 @@
 //! What is done when nobody waits for it, and how often.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_cluster::workers::{
-    Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, repair, sweep_orphans,
+    ScrubBudget, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, repair, repair_blobs, scrub,
+    sweep_orphans,
 };
 use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
 use martlet_model::Result;
@@ -24,6 +26,12 @@ const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 const ROUND_COUNT: usize = 200;
 /// How often the replicas of a partition are compared, when they agreed the last time.
 const REPAIR_PAUSE: Duration = Duration::from_secs(15);
+/// How often all rows and their blobs are gone through for what was lost without anybody's notice.
+const FULL_PASS_PAUSE: Duration = Duration::from_hours(6);
+/// How often everything on a device is read, and how fast: a terabyte takes two days and a half.
+const SCRUB_PAUSE: Duration = Duration::from_hours(24);
+const SCRUB_BUDGET: ScrubBudget =
+    ScrubBudget { bytes_per_second: NonZeroU64::new(5_000_000).unwrap(), bytes_max: 5_000_000 };
 /// How long a stop waits for rounds that have begun. What is cut off there is begun again after the next start.
 const STOP_DURATION_MAX: Duration = Duration::from_secs(5);
 
@@ -56,6 +64,8 @@ impl Workers {
             tokio::spawn(worker.clone().keep_removing_tombstones()),
             tokio::spawn(worker.clone().keep_clearing_tables()),
             tokio::spawn(worker.clone().keep_repairing()),
+            tokio::spawn(worker.clone().keep_checking_blobs()),
+            tokio::spawn(worker.clone().keep_scrubbing()),
             tokio::spawn(worker.clone().keep_removing_expired()),
             tokio::spawn(worker.keep_sweeping()),
         ];
@@ -147,6 +157,41 @@ impl Worker {
             }
             if self.is_stopped_after(if leveled == 0 { REPAIR_PAUSE } else { PAUSE }).await {
                 return;
+            }
+        }
+    }
+
+    async fn keep_checking_blobs(mut self) {
+        while !self.is_stopped_after(FULL_PASS_PAUSE).await {
+            for device in self.devices_in_ring() {
+                let mut after = None;
+                loop {
+                    let sweep = repair_blobs(&self.cluster, device, after, ROUND_COUNT).await;
+                    let sweep = logged("look for blobs", device, sweep);
+                    if let Some(round) = sweep.as_ref().map(|sweep| sweep.round).filter(|round| round.lost > 0) {
+                        tracing::error!(%device, blobs = round.lost, "no device has bytes that a row refers to");
+                    }
+                    after = sweep.and_then(|sweep| sweep.next);
+                    if after.is_none() || self.is_stopped_after(PAUSE).await {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn keep_scrubbing(mut self) {
+        while !self.is_stopped_after(SCRUB_PAUSE).await {
+            for device in self.devices_in_ring() {
+                let mut after = None;
+                loop {
+                    // It keeps its pace by itself.
+                    let sweep = scrub(&self.cluster, device, after, SCRUB_BUDGET).await;
+                    after = logged("scrub", device, sweep).and_then(|sweep| sweep.next);
+                    if after.is_none() || self.is_stopped_after(PAUSE).await {
+                        break;
+                    }
+                }
             }
         }
     }
