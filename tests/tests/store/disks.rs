@@ -1,6 +1,7 @@
 //! Three devices in a folder, and the store over whatever speaks for them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use martlet_testkit::SimulatedClock;
 use tempfile::TempDir;
 
 const REPLICAS: u8 = 3;
-const PARTITION_BITS: u8 = 4;
+pub(crate) const PARTITION_BITS: u8 = 4;
 
 pub(crate) struct Disks {
     devices: BTreeMap<DeviceId, Device>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Disks {
@@ -28,11 +29,16 @@ impl Disks {
             let path = folder.path().join(id.0.to_string());
             (id, Device::create(&path, options(id)).unwrap())
         });
-        Self { devices: devices.collect(), _folder: folder }
+        Self { devices: devices.collect(), folder }
     }
 
     pub(crate) fn ids(&self) -> Vec<DeviceId> {
         self.devices.keys().copied().collect()
+    }
+
+    /// The directory of a device.
+    pub(crate) fn path(&self, id: DeviceId) -> PathBuf {
+        self.folder.path().join(id.0.to_string())
     }
 
     pub(crate) fn replicas(&self) -> BTreeMap<DeviceId, Arc<dyn Replica>> {

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod disks;
+#[cfg(test)]
+mod repair;
 
 #[cfg(test)]
 mod contract {
