@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_cluster::workers::{
-    ScrubBudget, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, repair, repair_blobs, scrub,
-    sweep_orphans,
+    ScrubBudget, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, repair, repair_blobs,
+    scrub, sweep_orphans,
 };
 use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
 use martlet_model::Result;
@@ -168,7 +168,9 @@ impl Worker {
                 loop {
                     let sweep = repair_blobs(&self.cluster, device, after, ROUND_COUNT).await;
                     let sweep = logged("look for blobs", device, sweep);
-                    if let Some(round) = sweep.as_ref().map(|sweep| sweep.round).filter(|round| round.lost > 0) {
+                    if let Some(round) =
+                        sweep.as_ref().map(|sweep| sweep.round).filter(|round| round.lost > 0)
+                    {
                         tracing::error!(%device, blobs = round.lost, "no device has bytes that a row refers to");
                     }
                     after = sweep.and_then(|sweep| sweep.next);
