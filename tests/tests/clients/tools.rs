@@ -131,7 +131,15 @@ fn curl_signs_uploads_and_downloads() {
         let keys =
             format!("{}:{}", server.variable("AWS_ACCESS_KEY_ID"), server.variable("AWS_SECRET_ACCESS_KEY"));
         let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--fail", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &keys])
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail",
+                "--aws-sigv4",
+                "aws:amz:us-east-1:s3",
+                "--user",
+                &keys,
+            ])
             .args(arguments)
             .current_dir(folder.path())
             .output()
