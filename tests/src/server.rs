@@ -87,6 +87,14 @@ impl Drop for Server {
     }
 }
 
+/// Runs `martlet ARGUMENT…`, where `line` is split at spaces, and gives what it prints; fails the test if it fails.
+pub fn martlet(line: &str) -> String {
+    let output = Command::new(binary()).args(line.split_whitespace()).output().expect("the program runs");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "martlet {line}: {}\n{out}\n{err}", output.status);
+    out.into_owned()
+}
+
 /// The binary beside the running test, which `cargo build` or a run of the whole workspace's tests has made.
 pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");

@@ -11,8 +11,12 @@ mod both_dialects;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod first_start;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod users;
 #[cfg(test)]
 mod work;
