@@ -21,7 +21,8 @@ from botocore.config import Config
 
 SECONDS_MAX = 60
 endpoint = os.environ["AWS_ENDPOINT_URL"]
-s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+# Version 2 signs the content type, which a page doesn't choose.
+s3 = boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
 swift = swiftclient.Connection(os.environ["ST_AUTH"], os.environ["ST_USER"], os.environ["ST_KEY"], retries=1)
 
 PAGE = """<!DOCTYPE html><meta charset="utf-8"><title>uploads</title><pre id="outcome"></pre>
