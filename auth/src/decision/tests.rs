@@ -1,3 +1,5 @@
+//! What is decided, case by case.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Policies held to what AWS documents of every element.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

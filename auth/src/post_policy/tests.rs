@@ -1,3 +1,5 @@
+//! Policies of forms: what they allow, and what they refuse.
+
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{ContainerName, Timestamp};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! ACLs: canned, in headers, kept and read again.
+
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use martlet_model::AccountName;

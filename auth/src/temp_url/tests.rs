@@ -1,3 +1,5 @@
+//! Signed links: who may do what with them, and until when.
+
 use http::Uri;
 use martlet_model::{AccountName, ContainerId, ContainerName, ObjectKey};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Forms read part by part, well-formed and not.
+
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use martlet_model::store::whole_body;
