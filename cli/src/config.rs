@@ -4,15 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use martlet_proxy::Habits;
+use martlet_proxy::limits::{CONNECTIONS_COUNT_MAX, SLOW_REQUEST};
 use martlet_proxy::swift::Scheme;
 use martlet_ring::{DeviceId, NodeId, Ring};
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::REGION;
 use crate::files::{self, FileError};
+use crate::log::LogFormat;
 use crate::secrets::ClusterFile;
 
 /// A storage node's file.
@@ -31,6 +36,11 @@ pub(crate) struct NodeConfig {
     /// New data is refused when a disk has less than this free, in MiB.
     #[serde(default = "reserve_mib")]
     pub(crate) reserve_mib: u64,
+    /// Where it tells those who run it its figures, and whether it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<SocketAddr>,
+    #[serde(default)]
+    pub(crate) log_format: LogFormat,
     /// The folder of each device, by the device's number in the ring.
     pub(crate) devices: BTreeMap<String, PathBuf>,
 }
@@ -55,6 +65,23 @@ pub(crate) struct ProxyConfig {
     /// As long as there is such a file, `/healthcheck` says `DISABLED BY FILE`, so that no requests are sent here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) healthcheck_disable_file: Option<PathBuf>,
+    /// How long it goes on accepting requests when it is told to stop, while it tells balancers to stay away.
+    #[serde(default = "drain_seconds")]
+    pub(crate) drain_seconds: u64,
+    /// Connections of clients that are served at once; further ones wait.
+    #[serde(default = "connections_max")]
+    pub(crate) connections_max: NonZeroU32,
+    /// Where it tells those who run it its figures, and whether it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<SocketAddr>,
+    #[serde(default)]
+    pub(crate) log_format: LogFormat,
+    /// Whether every request gets a line in the log, or only those that somebody should look at.
+    #[serde(default = "access_log")]
+    pub(crate) access_log: bool,
+    /// What takes longer to answer is told as slow.
+    #[serde(default = "slow_request_seconds")]
+    pub(crate) slow_request_seconds: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -128,6 +155,36 @@ impl Proxy {
     }
 }
 
+impl ProxyConfig {
+    /// How the front behaves towards those who run it.
+    pub(crate) fn habits(&self) -> Habits {
+        Habits {
+            logs_every_request: self.access_log,
+            slow: Duration::from_secs(self.slow_request_seconds),
+            connections_max: usize::try_from(self.connections_max.get()).unwrap_or(usize::MAX),
+            drain: Duration::from_secs(self.drain_seconds),
+            healthcheck_disable_file: self.healthcheck_disable_file.clone(),
+        }
+    }
+}
+
+/// The admin address that the file of a proxy or node names.
+pub(crate) fn admin_address(path: &Path) -> Result<Option<SocketAddr>, ConfigError> {
+    let table: toml::Table = parse(path)?;
+    Ok(if table.contains_key("node") {
+        parse::<NodeConfig>(path)?.admin
+    } else {
+        parse::<ProxyConfig>(path)?.admin
+    })
+}
+
+/// How the log of a process with this file reads. Whatever is wrong with the file is told when it is used.
+pub(crate) fn log_format(path: &Path) -> LogFormat {
+    let table = parse::<toml::Table>(path).ok();
+    let format = table.and_then(|mut table| table.remove("log_format"));
+    format.and_then(|format| format.try_into().ok()).unwrap_or_default()
+}
+
 impl Membership {
     /// What the file of a node or a proxy says of it.
     pub(crate) fn of(path: &Path) -> Result<Self, ConfigError> {
@@ -186,6 +243,23 @@ impl From<UrlScheme> for Scheme {
             UrlScheme::Forwarded => Self::Forwarded,
         }
     }
+}
+
+/// Enough for a balancer that looks once a second and believes it at once.
+pub(crate) fn drain_seconds() -> u64 {
+    2
+}
+
+pub(crate) fn connections_max() -> NonZeroU32 {
+    u32::try_from(CONNECTIONS_COUNT_MAX).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
+}
+
+fn access_log() -> bool {
+    true
+}
+
+fn slow_request_seconds() -> u64 {
+    SLOW_REQUEST.as_secs()
 }
 
 fn region() -> String {

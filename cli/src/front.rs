@@ -7,8 +7,8 @@ use martlet_auth::users::{ChainedUsers, StoredUsers};
 use martlet_auth::{Identity, Role, Secret, UserTable};
 use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
 use martlet_model::{AccountName, NameError};
-use martlet_proxy::Gateway;
 use martlet_proxy::swift::Scheme;
+use martlet_proxy::{Gateway, Habits};
 
 use crate::clock::SystemClock;
 use crate::secrets::{ClusterFile, UserFile};
@@ -20,7 +20,12 @@ pub(crate) struct Face {
     pub(crate) storage_url_scheme: Scheme,
 }
 
-pub(crate) fn gateway(file: &ClusterFile, store: ClusterStore, face: Face) -> Result<Gateway, NameError> {
+pub(crate) fn gateway(
+    file: &ClusterFile,
+    store: ClusterStore,
+    face: Face,
+    habits: Habits,
+) -> Result<Arc<Gateway>, NameError> {
     let mut seed = [0; 8];
     SystemRandom.fill(&mut seed);
     let options = martlet_proxy::Options {
@@ -34,7 +39,7 @@ pub(crate) fn gateway(file: &ClusterFile, store: ClusterStore, face: Face) -> Re
     // The first user, whose keys the files have, and everybody whom `martlet user` has made.
     let stored = StoredUsers::new(store.clone(), clock.clone());
     let users = ChainedUsers::new(Arc::new(first_user(&file.user)?), Arc::new(stored));
-    Ok(Gateway::new(store, Arc::new(users), clock, options))
+    Ok(Arc::new(Gateway::new(store, Arc::new(users), clock, options, habits)))
 }
 
 fn first_user(user: &UserFile) -> Result<UserTable, NameError> {

@@ -1,4 +1,4 @@
-//! `martlet init`: the folder of a cluster whose processes all run on this machine.
+//! `martlet init`: the folder of a cluster, whose processes run on this machine or on others.
 //!
 //! ```text
 //! DIR/node-1/node.toml      a node's file, and beside it all that the node needs:
@@ -10,22 +10,23 @@
 //! DIR/processes.txt         a line for each process: its name, a tabulator, its command
 //! ```
 //!
-//! Node i listens on 127.0.0.(10+i) and proxy i on 127.0.0.(100+i), all at the same port:
+//! Unless hosts are given, node i listens on 127.0.0.(10+i) and proxy i on 127.0.0.(100+i), all at the same port:
 //! each process has an address of its own, and two clusters only need different ports.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use martlet_ring::{Device, DeviceId, NodeId, Ring, ZoneId, build, partition_bits_for};
 use martlet_storage_node::OpenError;
 use serde::Serialize;
 
-use crate::config::{NodeConfig, ProxyConfig, UrlScheme};
+use crate::config::{self, NodeConfig, ProxyConfig, UrlScheme};
 use crate::credentials::{REGION, environment};
 use crate::devices::{Habits, OpenedDevice};
 use crate::files::{self, FileError};
+use crate::log::LogFormat;
 use crate::process::{self, ProcessError};
 use crate::secrets::ClusterFile;
 
@@ -34,10 +35,16 @@ const REPLICAS: u8 = 3;
 /// What the last numbers of the nodes' addresses are above the nodes' numbers.
 const NODE_ADDRESSES: u8 = 10;
 const NODES_COUNT_MAX: i64 = 90;
+/// The port at which a process tells how it is, above its own.
+const ADMIN_PORT_ABOVE: u16 = 1000;
 /// The same of the proxies.
 const PROXY_ADDRESSES: u8 = 100;
 const PROXIES_COUNT_MAX: i64 = 150;
 const DEVICES_COUNT_MAX: i64 = 64;
+/// There is a port for those who run a process above it.
+const PORT_MAX: i64 = (u16::MAX - ADMIN_PORT_ABOVE) as i64;
+/// By this file a folder is known to hold a whole cluster.
+const LAST_FILE: &str = "processes.txt";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -54,8 +61,29 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=DEVICES_COUNT_MAX))]
     devices: u8,
     /// The port of every process.
-    #[arg(long, value_name = "PORT", default_value_t = 8400, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = 8400, value_parser = clap::value_parser!(u16).range(1..=PORT_MAX))]
     port: u16,
+    /// The port of every node, where it is to be another one.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=PORT_MAX))]
+    node_port: Option<u16>,
+    /// The names or addresses of the machines of the nodes, one a node; loopback addresses unless set.
+    #[arg(long, value_name = "HOST,HOST...", value_delimiter = ',')]
+    node_hosts: Vec<String>,
+    /// The same of the proxies.
+    #[arg(long, value_name = "HOST,HOST...", value_delimiter = ',')]
+    proxy_hosts: Vec<String>,
+    /// Where every process tells its figures and whether it is ready; its own loopback address unless set.
+    #[arg(long, value_name = "IP")]
+    admin_ip: Option<IpAddr>,
+    /// Do nothing where the folder holds a cluster already.
+    #[arg(long)]
+    unless_made: bool,
+}
+
+/// Where a process listens, and where others reach it.
+struct Place {
+    listen: SocketAddr,
+    reached: String,
 }
 
 /// Why there is no new cluster.
@@ -63,6 +91,8 @@ pub(crate) struct Options {
 pub(crate) enum InitError {
     #[error("{} isn't empty", .0.display())]
     NotEmpty(PathBuf),
+    #[error("there are {hosts} hosts for {processes} {kind}")]
+    Hosts { kind: &'static str, hosts: usize, processes: u8 },
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
@@ -80,6 +110,12 @@ pub(crate) enum InitError {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), InitError> {
+    check_hosts("nodes", &options.node_hosts, options.nodes)?;
+    check_hosts("proxies", &options.proxy_hosts, options.proxies)?;
+    if options.unless_made && options.dir.join(LAST_FILE).exists() {
+        println!("{} holds a cluster and is left alone", options.dir.display());
+        return Ok(());
+    }
     let runtime = process::prepare()?;
     let root = empty_folder(&options.dir)?;
     let plan = Plan::new(options)?;
@@ -89,16 +125,17 @@ pub(crate) fn run(options: &Options) -> Result<(), InitError> {
     for proxy in 1..=options.proxies {
         plan.make_proxy(&root, proxy)?;
     }
-    let endpoints: Vec<_> =
-        (1..=options.proxies).map(|proxy| format!("http://{}", plan.proxy_address(proxy))).collect();
+    let endpoints: Vec<_> = (1..=options.proxies)
+        .map(|proxy| format!("http://{}", proxy_place(options, proxy).reached))
+        .collect();
     files::write(&root.join("credentials.env"), environment(&plan.cluster.user, &endpoints).as_bytes())?;
     // Last: whoever finds it finds everything.
-    files::write(&root.join("processes.txt"), plan.processes(&root)?.as_bytes())?;
+    files::write(&root.join(LAST_FILE), plan.processes(&root)?.as_bytes())?;
     println!(
         "{} nodes and {} proxies are ready to be started: see {}",
         options.nodes,
         options.proxies,
-        root.join("processes.txt").display()
+        root.join(LAST_FILE).display()
     );
     Ok(())
 }
@@ -131,13 +168,16 @@ impl<'a> Plan<'a> {
             OpenedDevice::Present(made).close().await;
             devices.insert(device.0.to_string(), path);
         }
+        let listen = node_place(self.options, node).listen;
         let config = NodeConfig {
             node: u32::from(node),
-            listen: node_address(self.options, node),
+            listen,
             ring: "cluster.ring".into(),
             secrets: "cluster.toml".into(),
             garbage_grace_seconds: martlet_storage_node::GARBAGE_GRACE.as_secs(),
             reserve_mib: martlet_storage_node::RESERVE_BYTES >> 20,
+            admin: Some(admin_address(self.options, listen)),
+            log_format: LogFormat::Text,
             devices,
         };
         self.write_configuration(&folder, "node.toml", &config)
@@ -146,14 +186,22 @@ impl<'a> Plan<'a> {
     fn make_proxy(&self, root: &Path, proxy: u8) -> Result<(), InitError> {
         let folder = root.join(format!("proxy-{proxy}"));
         files::make_folder(&folder)?;
+        let listen = proxy_place(self.options, proxy).listen;
+        let habits = martlet_proxy::Habits::default();
         let config = ProxyConfig {
-            listen: self.proxy_address(proxy),
+            listen,
             ring: "cluster.ring".into(),
             secrets: "cluster.toml".into(),
             region: REGION.to_owned(),
             virtual_host_suffixes: Vec::new(),
             storage_url_scheme: UrlScheme::Http,
             healthcheck_disable_file: None,
+            drain_seconds: config::drain_seconds(),
+            connections_max: config::connections_max(),
+            admin: Some(admin_address(self.options, listen)),
+            log_format: LogFormat::Text,
+            access_log: habits.logs_every_request,
+            slow_request_seconds: habits.slow.as_secs(),
         };
         self.write_configuration(&folder, "proxy.toml", &config)
     }
@@ -170,10 +218,6 @@ impl<'a> Plan<'a> {
         Ok(files::write(&folder.join(name), text.as_bytes())?)
     }
 
-    fn proxy_address(&self, proxy: u8) -> SocketAddr {
-        (Ipv4Addr::new(127, 0, 0, PROXY_ADDRESSES + proxy), self.options.port).into()
-    }
-
     fn processes(&self, root: &Path) -> Result<String, InitError> {
         let program = std::env::current_exe().map_err(InitError::Program)?;
         let line = |kind: &str, number: u8| {
@@ -187,15 +231,46 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn node_address(options: &Options, node: u8) -> SocketAddr {
-    (Ipv4Addr::new(127, 0, 0, NODE_ADDRESSES + node), options.port).into()
+fn node_place(options: &Options, node: u8) -> Place {
+    let port = options.node_port.unwrap_or(options.port);
+    place(&options.node_hosts, (node, NODE_ADDRESSES), port)
+}
+
+fn proxy_place(options: &Options, proxy: u8) -> Place {
+    place(&options.proxy_hosts, (proxy, PROXY_ADDRESSES), options.port)
+}
+
+/// A machine that is told by its name is listened on everywhere: only it knows its addresses.
+fn place(hosts: &[String], (number, loopback): (u8, u8), port: u16) -> Place {
+    let Some(host) = hosts.get(usize::from(number) - 1) else {
+        let listen = SocketAddr::from((Ipv4Addr::new(127, 0, 0, loopback + number), port));
+        return Place { listen, reached: listen.to_string() };
+    };
+    let ip: Option<IpAddr> = host.parse().ok();
+    let listen = SocketAddr::new(ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port);
+    let reached = ip.map_or_else(|| format!("{host}:{port}"), |_| listen.to_string());
+    Place { listen, reached }
+}
+
+/// On a loopback address, unless options say otherwise: nobody is asked there who they are.
+fn admin_address(options: &Options, listen: SocketAddr) -> SocketAddr {
+    let own = if listen.ip().is_loopback() { listen.ip() } else { Ipv4Addr::LOCALHOST.into() };
+    SocketAddr::new(options.admin_ip.unwrap_or(own), listen.port() + ADMIN_PORT_ABOVE)
+}
+
+fn check_hosts(kind: &'static str, hosts: &[String], processes: u8) -> Result<(), InitError> {
+    if hosts.is_empty() || hosts.len() == usize::from(processes) {
+        Ok(())
+    } else {
+        Err(InitError::Hosts { kind, hosts: hosts.len(), processes })
+    }
 }
 
 /// A node's devices as the ring knows them: counted through over all nodes, all of one weight, and each node in a zone
 /// of its own, as machines that fail one by one are.
 fn devices_of(options: &Options, node: u8) -> impl Iterator<Item = Device> {
     let first = u32::from(node - 1) * u32::from(options.devices) + 1;
-    let address = node_address(options, node).to_string();
+    let address = node_place(options, node).reached;
     (first..first + u32::from(options.devices)).map(move |id| Device {
         id: DeviceId(id),
         node: NodeId(u32::from(node)),
@@ -205,12 +280,15 @@ fn devices_of(options: &Options, node: u8) -> impl Iterator<Item = Device> {
     })
 }
 
-/// The folder's absolute path; it exists now and is empty.
+/// The folder's absolute path; it exists now and is empty, but for empty folders: disks are mounted on such.
 fn empty_folder(path: &Path) -> Result<PathBuf, InitError> {
     files::make_folder(path)?;
-    let mut entries = std::fs::read_dir(path).map_err(files::in_vain("read", path))?;
-    if entries.next().is_some() {
-        return Err(InitError::NotEmpty(path.to_owned()));
+    for entry in std::fs::read_dir(path).map_err(files::in_vain("read", path))? {
+        let entry = entry.map_err(files::in_vain("read", path))?.path();
+        let is_empty = std::fs::read_dir(&entry).is_ok_and(|mut inside| inside.next().is_none());
+        if !is_empty {
+            return Err(InitError::NotEmpty(path.to_owned()));
+        }
     }
     Ok(std::fs::canonicalize(path).map_err(files::in_vain("find", path))?)
 }

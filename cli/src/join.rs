@@ -67,7 +67,7 @@ enum Way {
     /// Through a server whose ring never changes.
     Server { replicas: Replicas },
     /// By this process itself, which has opened them.
-    Alone { devices: Vec<(DeviceId, OpenedDevice)> },
+    Alone { devices: Arc<[(DeviceId, OpenedDevice)]> },
 }
 
 /// Joins the cluster. Called within a runtime.
@@ -98,7 +98,7 @@ impl Joined {
     pub(crate) async fn leave(self) {
         self.store.idle().await;
         if let Way::Alone { devices } = &self.way {
-            for (_, device) in devices {
+            for (_, device) in devices.iter() {
                 device.close().await;
             }
         }

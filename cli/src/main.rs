@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command speaks to the person who typed it")]
 
 mod absent;
+mod admin;
 mod clock;
 mod config;
 mod credentials;
@@ -10,24 +11,29 @@ mod devices;
 mod files;
 mod front;
 mod fsck;
+mod health;
 mod init;
 mod join;
 mod keeper;
+mod log;
 mod network;
 mod node;
 mod process;
 mod proxy;
+mod reach;
 mod ring;
 mod secrets;
 mod serve;
 mod status;
 mod user;
+mod watch;
 mod workers;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+
+use crate::log::{Log, LogFormat};
 
 /// An object store that speaks OpenStack Swift and Amazon S3 over one namespace.
 #[derive(Parser)]
@@ -51,6 +57,8 @@ enum Command {
     Ring(ring::Options),
     /// Say which devices of a cluster answer, and whether that is enough.
     Status(status::Options),
+    /// Say whether a process is ready to work.
+    Health(health::Options),
     /// Make, list and remove users, and change their keys.
     User(user::Options),
     /// Count, row by row and blob by blob, what isn't fully redundant.
@@ -58,6 +66,15 @@ enum Command {
 }
 
 impl Command {
+    fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(options) => options.log_format,
+            Self::Proxy(options) => config::log_format(&options.config),
+            Self::Node(options) => config::log_format(&options.config),
+            _ => LogFormat::Text,
+        }
+    }
+
     /// Does it go on until it is told to stop?
     fn serves(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Proxy(_) | Self::Node(_))
@@ -67,8 +84,7 @@ impl Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let level = if arguments.command.serves() { "info" } else { "warn" };
-    let filter = EnvFilter::try_from_env("MARTLET_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let _log = Log::start(arguments.command.log_format(), level);
     let outcome: Result<(), Box<dyn std::error::Error>> = match arguments.command {
         Command::Serve(options) => serve::run(&options).map_err(Into::into),
         Command::Init(options) => init::run(&options).map_err(Into::into),
@@ -76,6 +92,7 @@ fn main() -> ExitCode {
         Command::Node(options) => node::run(&options).map_err(Into::into),
         Command::Ring(options) => ring::run(options).map_err(Into::into),
         Command::Status(options) => status::run(&options).map_err(Into::into),
+        Command::Health(options) => health::run(&options).map_err(Into::into),
         Command::User(options) => user::run(&options).map_err(Into::into),
         Command::Fsck(options) => fsck::run(&options).map_err(Into::into),
     };

@@ -68,6 +68,12 @@ impl Network {
         links.entry(address.to_owned()).or_insert_with(open).clone()
     }
 
+    /// All links, by the addresses of their nodes.
+    pub(crate) fn links(&self) -> Vec<(String, NodeLink)> {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.iter().map(|(address, link)| (address.clone(), link.clone())).collect()
+    }
+
     /// Ends the links to nodes that the ring doesn't name any more.
     fn leave_all_but(&self, ring: &Ring) {
         let named: BTreeSet<&str> = ring.devices().iter().map(|device| device.address.as_str()).collect();

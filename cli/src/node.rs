@@ -2,26 +2,29 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use martlet_cluster::workers::Stagers;
 use martlet_ring::{DeviceId, NodeId};
 use martlet_storage_node::{ClusterId, OpenError};
-use std::time::Duration;
 use tokio::net::TcpListener;
 
+use crate::admin::{self, AdminError};
 use crate::config::{ConfigError, Membership, Node};
 use crate::devices::{Habits, OpenedDevice, replicas_of};
 use crate::files::FileError;
 use crate::keeper::{RingKeeper, Role};
 use crate::network::Network;
 use crate::process::{self, ProcessError};
+use crate::watch::Watched;
 use crate::workers::Workers;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The node's file.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     /// Only say whether the node could be started with this file.
     #[arg(long, conflicts_with = "make_devices")]
     check: bool,
@@ -50,6 +53,8 @@ pub(crate) enum NodeError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Cluster(#[from] martlet_cluster::MissingReplica),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
 }
 
 /// Serves until SIGTERM or SIGINT, and then finishes what it has been asked.
@@ -78,7 +83,12 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let role = Role::Node { file: ring_file.clone(), devices: own.clone() };
     let keeper = RingKeeper::start(ring.clone(), role)?;
     // Also the own devices are reached through the link: so whatever is asked of them comes by a ring that holds.
-    let live = Network::new(cluster, keeper.clone()).store(cluster)?;
+    let network = Network::new(cluster, keeper.clone());
+    let live = network.store(cluster)?;
+    let devices: Arc<[_]> = devices.into();
+    let parts = Watched::new(live.store.clone());
+    let watched = Arc::new(Watched { network: Some(network), devices: devices.clone(), ..parts });
+    let _admin = admin::open(node.config.admin, watched.clone()).await?;
     let workers = Workers::start(&live.store, own.keys().copied(), Stagers::Anywhere);
     println!("Martlet serves {} at {address}", node.id);
     println!("ready");
@@ -86,11 +96,12 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     // The workers first: they need what is served.
     let stop = async {
         stop.await;
+        watched.begin_to_stop();
         workers.stop().await;
         live.store.idle().await;
     };
     martlet_link::serve_node(listener, served, stop).await;
-    for (_, device) in &devices {
+    for (_, device) in devices.iter() {
         device.close().await;
     }
     tracing::info!("stopped");

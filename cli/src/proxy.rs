@@ -8,18 +8,20 @@ use martlet_model::NameError;
 use martlet_proxy::serve;
 use tokio::net::TcpListener;
 
+use crate::admin::{self, AdminError};
 use crate::config::{ConfigError, Membership, Proxy};
 use crate::files::FileError;
 use crate::front::{Face, gateway};
 use crate::keeper::{RingKeeper, Role};
 use crate::network::Network;
 use crate::process::{self, ProcessError};
+use crate::watch::Watched;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The proxy's file.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     /// Only say whether the proxy could be started with this file.
     #[arg(long)]
     check: bool,
@@ -40,6 +42,8 @@ pub(crate) enum ProxyError {
     Account(#[from] NameError),
     #[error(transparent)]
     Cluster(#[from] martlet_cluster::MissingReplica),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
 }
 
 /// Serves until SIGTERM or SIGINT, and then finishes what is in flight.
@@ -58,23 +62,29 @@ async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
     let stop = process::stop_signal()?;
     let Membership { ring, ring_file, cluster } = proxy.membership;
     let keeper = RingKeeper::start(ring, Role::Proxy { file: ring_file })?;
-    let live = Network::new(&cluster, keeper).store(&cluster)?;
+    let network = Network::new(&cluster, keeper);
+    let live = network.store(&cluster)?;
     let store = &live.store;
-    let address = proxy.config.listen;
+    let (address, habits) = (proxy.config.listen, proxy.config.habits());
     let face = Face {
         region: proxy.config.region,
         virtual_host_suffixes: proxy.config.virtual_host_suffixes,
         storage_url_scheme: proxy.config.storage_url_scheme.into(),
     };
-    let mut gateway = gateway(&cluster, store.clone(), face)?;
-    if let Some(file) = proxy.config.healthcheck_disable_file {
-        gateway = gateway.drained_by(file);
-    }
+    let gateway = gateway(&cluster, store.clone(), face, habits)?;
     let listen = |source| ProxyError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let front = Some(gateway.clone());
+    let watched = Watched { gateway: front, network: Some(network), ..Watched::new(store.clone()) };
+    let watched = Arc::new(watched);
+    let _admin = admin::open(proxy.config.admin, watched.clone()).await?;
     println!("Martlet serves S3 and Swift at http://{}", listener.local_addr().map_err(listen)?);
     println!("ready");
-    serve(listener, Arc::new(gateway), stop).await;
+    let stop = async {
+        stop.await;
+        watched.begin_to_stop();
+    };
+    serve(listener, gateway, stop).await;
     store.idle().await;
     tracing::info!("stopped");
     Ok(())

@@ -8,16 +8,19 @@ use std::sync::Arc;
 
 use martlet_cluster::workers::Stagers;
 use martlet_model::NameError;
-use martlet_proxy::serve;
 use martlet_proxy::swift::Scheme;
+use martlet_proxy::{Habits, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use self::data::{Data, DataError};
+use crate::admin::{self, AdminError};
 use crate::devices::replicas_of;
 use crate::front::{Face, gateway};
+use crate::log::LogFormat;
 use crate::process::{self, ProcessError};
+use crate::watch::Watched;
 use crate::workers::Workers;
 use crate::{credentials, network};
 
@@ -29,6 +32,12 @@ pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Where to tell its figures, and whether it is ready; nowhere unless set.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// How the log reads.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
 }
 
 /// Why the server ended, or didn't start.
@@ -44,16 +53,18 @@ pub(crate) enum ServeError {
     Account(#[from] NameError),
     #[error(transparent)]
     Cluster(#[from] martlet_cluster::MissingReplica),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
 }
 
 /// Serves until SIGTERM or SIGINT, and then finishes what is in flight.
 pub(crate) fn run(options: &Options) -> Result<(), ServeError> {
     let runtime = process::prepare()?;
     let data = Data::open(&options.data)?;
-    runtime.block_on(run_over(data, options.listen))
+    runtime.block_on(run_over(data, options))
 }
 
-async fn run_over(data: Data, address: SocketAddr) -> Result<(), ServeError> {
+async fn run_over(data: Data, options: &Options) -> Result<(), ServeError> {
     // Before anything is announced, so that whoever has read the announcement can stop the server.
     let stop = process::stop_signal()?;
     let store = network::store(&data.cluster, &data.ring, replicas_of(&data.devices))?;
@@ -62,18 +73,30 @@ async fn run_over(data: Data, address: SocketAddr) -> Result<(), ServeError> {
         virtual_host_suffixes: Vec::new(),
         storage_url_scheme: Scheme::Http,
     };
-    let gateway = gateway(&data.cluster, store.clone(), face)?;
+    let gateway = gateway(&data.cluster, store.clone(), face, Habits::default())?;
+    let address = options.listen;
     let listen = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let endpoint = format!("http://{}", listener.local_addr().map_err(listen)?);
     let link = open_link(&data).await?;
+    let watched = Watched {
+        gateway: Some(gateway.clone()),
+        devices: data.devices.clone(),
+        ..Watched::new(store.clone())
+    };
+    let watched = Arc::new(watched);
+    let _admin = admin::open(options.admin, watched.clone()).await?;
     let workers = Workers::start(&store, data.devices.iter().map(|(id, _)| *id), Stagers::ThisProcess);
     announce(&data, &endpoint)?;
-    serve(listener, Arc::new(gateway), stop).await;
+    let stop = async {
+        stop.await;
+        watched.begin_to_stop();
+    };
+    serve(listener, gateway, stop).await;
     workers.stop().await;
     link.close(&data).await;
     store.idle().await;
-    for (_, device) in &data.devices {
+    for (_, device) in data.devices.iter() {
         device.close().await;
     }
     tracing::info!("stopped");

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use crate::background::Background;
 use crate::container::cache::ContainerCache;
 use crate::device::Device;
+use crate::figures::{ClusterFigures, DeviceHealth};
 use crate::options::{LAGGARDS_MAX, Options};
 use crate::placement::LiveRing;
 use crate::random::{RandomSource, bytes};
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     /// Blobs that readers found damaged.
     pub(crate) mending: Mending,
+    pub(crate) figures: Arc<ClusterFigures>,
 }
 
 /// The accounts; see `record::account`.
@@ -91,6 +93,7 @@ impl ClusterStore {
             containers: ContainerCache::new(options.container_age_max),
             turns: Turns::default(),
             mending: Mending::default(),
+            figures: Arc::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -110,6 +113,17 @@ impl ClusterStore {
         // What a container is like has to be asked of those who hold it now.
         self.shared.containers.forget_all();
         Ok(())
+    }
+
+    /// What has gone wrong and what was put right since the start.
+    pub fn figures(&self) -> &Arc<ClusterFigures> {
+        &self.shared.figures
+    }
+
+    /// How the devices of the ring answer, as far as is known.
+    pub fn device_health(&self) -> Vec<DeviceHealth> {
+        let devices = self.shared.all_devices();
+        devices.iter().map(|device| device.health()).collect()
     }
 
     /// Waits until nothing goes on in the background any more: commits whose callers have left, and slow replicas.

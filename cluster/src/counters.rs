@@ -48,6 +48,7 @@ async fn gather(shared: &Arc<Shared>, tables: &[TableId]) -> Result<Vec<(DeviceI
     let outcomes = ask(&devices, patience, question, is_covered).await;
     let is_good: Vec<bool> = outcomes.iter().map(|outcome| matches!(outcome, Some(Ok(_)))).collect();
     if !is_covered(&is_good) {
+        shared.figures.listings_without_quorum.increment();
         return Err(Error::Unavailable("too few devices answered how much they hold"));
     }
     let good = devices.iter().zip(outcomes);

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use martlet_meter::Counter;
 use martlet_protocol::{Replica, ReplicaError, SealToken, TableId};
 use martlet_ring::DeviceId;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
+
+use crate::figures::DeviceHealth;
 
 /// Failures in a row after which a device is asked last.
 const FAILURES_TOLERATED: u32 = 3;
@@ -40,7 +43,9 @@ pub(crate) struct Device {
 /// No request is ever the probe: while a device is probed, it still is asked last.
 #[derive(Debug)]
 struct Health {
+    /// In a row.
     failures: AtomicU32,
+    failures_since_start: Counter,
     started: Instant,
     avoided_until_micros: AtomicU64,
 }
@@ -81,6 +86,7 @@ impl Device {
     pub(crate) fn new(id: DeviceId, replica: Arc<dyn Replica>) -> Self {
         let health = Health {
             failures: AtomicU32::new(0),
+            failures_since_start: Counter::default(),
             started: Instant::now(),
             avoided_until_micros: AtomicU64::new(0),
         };
@@ -123,6 +129,14 @@ impl Device {
         self.note(&outcome);
     }
 
+    pub(crate) fn health(&self) -> DeviceHealth {
+        DeviceHealth {
+            device: self.id,
+            is_trusted: self.health.failures.load(Ordering::Relaxed) < FAILURES_TOLERATED,
+            failures: self.health.failures_since_start.get(),
+        }
+    }
+
     /// Takes notice of how a question ended.
     pub(crate) fn note<T>(&self, outcome: &Answered<T>) {
         match outcome {
@@ -157,6 +171,7 @@ impl Health {
     }
 
     fn fail(&self) {
+        self.failures_since_start.increment();
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failures >= FAILURES_TOLERATED {
             self.avoided_until_micros.store(self.now_micros() + micros(AVOIDED), Ordering::Relaxed);
@@ -188,6 +203,7 @@ mod tests {
     async fn a_dead_device_is_probed_once_at_a_time() {
         let health = Health {
             failures: AtomicU32::new(0),
+            failures_since_start: Counter::default(),
             started: Instant::now(),
             avoided_until_micros: AtomicU64::new(0),
         };

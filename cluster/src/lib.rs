@@ -8,6 +8,7 @@
 //! - `containers`, `objects`, `uploads`: the three traits; `container` and `upload` hold their longer stories.
 //! - `repair`: what a replica missed or lost is found and brought level.
 //! - [`workers`]: what is done when nobody waits for it.
+//! - [`figures`]: what went wrong and what was put right.
 //! - `record`: rows as bytes. `fanout`, `device`, `background`: asking many.
 //!
 //! **Invariant:** nothing here knows HTTP or disks. **Invariant:** nothing is deleted because somebody couldn't be reached.
@@ -21,6 +22,7 @@ mod counters;
 mod device;
 mod documents;
 mod fanout;
+pub mod figures;
 mod list;
 mod objects;
 mod options;
@@ -36,6 +38,7 @@ mod uploads;
 pub mod workers;
 
 pub use cluster::{ClusterParts, ClusterStore, MissingReplica};
+pub use figures::{ClusterFigures, DeviceHealth};
 pub use options::{LAGGARDS_MAX, ORPHAN_AGE_MIN, Options};
 pub use random::{RandomSource, SeededRandom, SystemRandom};
 pub use record::RecordError;

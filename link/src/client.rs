@@ -18,6 +18,7 @@ use martlet_protocol::{
 };
 use martlet_ring::{DeviceId, Partition};
 
+use crate::figures::LinkFigures;
 use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
 use crate::limits::{BULK_CONNECTIONS, MESSAGE_BYTES_MAX};
 use crate::message::{Addressee, Answer, Message, NODE, Request};
@@ -41,6 +42,7 @@ pub struct NodeLink {
 struct Lanes {
     /// Of the ring, as the node has told it.
     node_version: NodeVersion,
+    figures: Arc<LinkFigures>,
     rows: Slot,
     bulk: [Slot; BULK_CONNECTIONS],
     bulk_next: AtomicUsize,
@@ -73,10 +75,13 @@ impl NodeLink {
         identity: &LinkIdentity,
         nonces: &Arc<dyn NonceSource>,
     ) -> Self {
-        let node_version = NodeVersion::new(0);
-        let slot = || Slot::open(connector.clone(), identity.clone(), (nonces.clone(), node_version.clone()));
+        let (node_version, figures) = (NodeVersion::new(0), Arc::<LinkFigures>::default());
+        let slot = || {
+            let told = (node_version.clone(), figures.clone());
+            Slot::open(connector.clone(), identity.clone(), nonces.clone(), told)
+        };
         let (rows, bulk) = (slot(), std::array::from_fn(|_| slot()));
-        Self { lanes: Arc::new(Lanes { node_version, rows, bulk, bulk_next: AtomicUsize::new(0) }) }
+        Self { lanes: Arc::new(Lanes { node_version, figures, rows, bulk, bulk_next: AtomicUsize::new(0) }) }
     }
 
     /// One of the node's devices, for a caller without a ring. Whether the node has it shows with the first call.
@@ -98,6 +103,11 @@ impl NodeLink {
     pub fn close(&self) {
         self.lanes.rows.close();
         self.lanes.bulk.iter().for_each(Slot::close);
+    }
+
+    /// What has become of its connections.
+    pub fn figures(&self) -> &Arc<LinkFigures> {
+        &self.lanes.figures
     }
 
     /// Whether row operations get through at the moment, as far as is known.

@@ -5,7 +5,7 @@
 //! - [`LinkIdentity`]: the cluster's secret, which both must know.
 //!
 //! Reading order: [`limits`], [`identity`], [`handshake`], [`mac`], [`record`], [`frame`], [`wire`], [`message`],
-//! [`outbox`], `connection`, [`ring`], then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
+//! [`outbox`], `connection`, [`ring`], [`figures`], then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
 //! `docs/decisions/0006-the-link.md` says why it is so.
 //!
 //! **Invariant:** whoever takes frames off a connection never waits, so no call and no stream keeps another from
@@ -14,6 +14,7 @@
 
 pub mod client;
 pub mod connection;
+pub mod figures;
 pub mod frame;
 pub mod handshake;
 pub mod identity;
@@ -27,6 +28,7 @@ pub mod server;
 pub mod wire;
 
 pub use client::NodeLink;
+pub use figures::LinkFigures;
 pub use identity::{LinkIdentity, LinkSecret};
 pub use message::Addressee;
 pub use ring::{Admission, FixedRing, RingAuthority, RingHolder, RingOrder, RingReport, Rows};

@@ -13,7 +13,7 @@ use martlet_auth::token::TokenKey;
 use martlet_auth::{CanonicalId, Identity, Role, Secret, User, UserTable};
 use martlet_model::{AccountName, Clock, Timestamp};
 use martlet_proxy::swift::Scheme;
-use martlet_proxy::{Gateway, Options};
+use martlet_proxy::{Gateway, Habits, Options};
 use martlet_testkit::MemoryStore;
 use tokio::net::TcpListener;
 
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let users = std::env::var("MARTLET_USERS").unwrap_or_else(|_| USERS.to_owned());
-    let gateway = Arc::new(Gateway::new(store, Arc::new(table(&users)?), clock, options));
+    let gateway = Arc::new(Gateway::new(store, Arc::new(table(&users)?), clock, options, Habits::default()));
     let listener = TcpListener::bind(&address).await?;
     let address = listener.local_addr()?;
     writeln!(std::io::stdout(), "http://{address} serves {users}")?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -29,13 +29,36 @@ pub struct RequestBody {
     call: BodyCall,
 }
 
-/// Whether a body has been asked for.
+/// Whether a body has been asked for, and what has come of it.
 #[derive(Clone, Debug, Default)]
-pub struct BodyCall(Arc<AtomicBool>);
+pub struct BodyCall(Arc<BodyProgress>);
+
+#[derive(Debug, Default)]
+struct BodyProgress {
+    has_been_made: AtomicBool,
+    received_bytes: AtomicU64,
+    waited_micros: AtomicU64,
+}
 
 impl BodyCall {
     pub fn has_been_made(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.has_been_made.load(Ordering::Relaxed)
+    }
+
+    /// How much of the body has come off the connection.
+    pub fn received_bytes(&self) -> u64 {
+        self.0.received_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long the client has been waited for, in sum.
+    pub fn waited(&self) -> Duration {
+        Duration::from_micros(self.0.waited_micros.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, received_bytes: u64, waited: Duration) {
+        self.0.received_bytes.store(received_bytes, Ordering::Relaxed);
+        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.0.waited_micros.store(micros, Ordering::Relaxed);
     }
 }
 
@@ -209,8 +232,9 @@ impl<B: http_body::Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream for 
         if self.ended {
             return Poll::Ready(None);
         }
-        self.call.0.store(true, Ordering::Relaxed);
+        self.call.0.has_been_made.store(true, Ordering::Relaxed);
         let item = ready!(self.poll_frame(context));
+        self.call.note(self.bytes, self.waited);
         self.ended = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)
     }

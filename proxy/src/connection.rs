@@ -7,6 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::TryFutureExt as _;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -33,7 +36,16 @@ pub(crate) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY can't be set");
     }
-    let service = service_fn(move |request| gateway.answer(request, client, presence.clone()));
+    let service = service_fn(move |request| {
+        let (answering, gateway) = (gateway.answer(request, client, presence.clone()), gateway.clone());
+        answering.map_ok(move |mut response| {
+            // Whoever comes back opens another connection, and doesn't send a request into one that is about to end.
+            if gateway.is_stopping() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        })
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DURATION_MAX)

@@ -18,6 +18,7 @@ use martlet_auth::{Guarded, Identity, RequestContext};
 use martlet_model::{Error, Store};
 
 use crate::body::RequestBody;
+use crate::journal::Record;
 use crate::request_id::RequestId;
 use crate::server::Presence;
 
@@ -29,6 +30,12 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     type Command: fmt::Debug + Send;
     /// Why a request isn't carried out.
     type Refusal: From<Error> + Send;
+
+    /// What it is called in figures and in the log.
+    const NAME: &'static str;
+
+    /// What an operation is called there: one of few words, whatever the client says.
+    fn operation(command: &Self::Command) -> &'static str;
 
     /// What the head asks for. Pure: the same head gives the same command.
     /// What is known and not offered is refused here, and never taken for another operation.
@@ -55,7 +62,7 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response, Self::Refusal>> + Send;
 
     /// Total: from a refusal to status, code and body.
-    /// What isn't the client's business is logged here, once, with the request's id.
+    /// What isn't the client's business goes along as the answer's [`crate::journal::Cause`].
     fn refuse(&self, refusal: Self::Refusal, about: &About) -> Response;
 
     /// The last touch on every answer, good or bad: what browsers are told about pages of other origins.
@@ -103,13 +110,15 @@ pub struct About {
 pub(crate) fn serve<D: Dialect>(
     dialect: Arc<D>,
     store: Arc<dyn Store>,
-    about: About,
+    (about, mut record): (About, Record),
     body: RequestBody,
     presence: Presence,
 ) -> Answering {
+    record.is_of(D::NAME);
     Detachable::new(async move {
         let call = body.call();
-        let attempt = AssertUnwindSafe(attempt(&*dialect, store.clone(), body, &about)).catch_unwind().await;
+        let attempt = attempt(&*dialect, store.clone(), body, (&about, &mut record));
+        let attempt = AssertUnwindSafe(attempt).catch_unwind().await;
         let outcome = attempt.unwrap_or_else(|panic| Err(Error::Internal(told(&*panic).into()).into()));
         let response = outcome.unwrap_or_else(|refusal| dialect.refuse(refusal, &about));
         let mut response = dialect.finish(response, &store, &about).await;
@@ -120,7 +129,7 @@ pub(crate) fn serve<D: Dialect>(
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         drop(presence);
-        Ok(response)
+        Ok(record.accompany(response))
     })
 }
 
@@ -128,10 +137,12 @@ async fn attempt<D: Dialect>(
     dialect: &D,
     store: Arc<dyn Store>,
     body: RequestBody,
-    about: &About,
+    (about, record): (&About, &mut Record),
 ) -> Result<Response, D::Refusal> {
     let command = dialect.parse(&about.head)?;
+    record.asks_for(D::operation(&command));
     let Identified { identity, command, body, context } = dialect.identify(about, command, body).await?;
+    record.is_from(&identity);
     let store = Guarded::new(store, identity, context);
     dialect.perform(command, body, &store, about).await
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -13,6 +14,9 @@ use martlet_model::{Clock, Store};
 
 use crate::body::RequestBody;
 use crate::dialect::{self, About, Answering};
+use crate::drain::Drain;
+use crate::journal::Journal;
+use crate::limits::{CONNECTIONS_COUNT_MAX, SLOW_REQUEST};
 use crate::request_id::RequestIds;
 use crate::route::{Route, Routes};
 use crate::ruled::Ruled;
@@ -20,6 +24,7 @@ use crate::s3::S3;
 use crate::s3::host::VirtualHosts;
 use crate::server::Presence;
 use crate::swift::{Foundation, Scheme, Swift, UrlScheme};
+use crate::traffic::Traffic;
 
 /// What the gateway can't know by itself.
 #[derive(Debug)]
@@ -36,6 +41,34 @@ pub struct Options {
     pub storage_url_scheme: Scheme,
 }
 
+/// How the gateway behaves towards those who run it.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    /// Whether every request gets a line in the log, or only those that somebody should look at.
+    pub logs_every_request: bool,
+    /// A request that takes longer than this to answer, not counting what its client takes to send the body,
+    /// is told in the log as a slow one.
+    pub slow: Duration,
+    /// Connections served at once; further ones wait to be accepted.
+    pub connections_max: usize,
+    /// How long a gateway that is told to stop goes on accepting requests, while it tells balancers to stay away.
+    pub drain: Duration,
+    /// As long as there is such a file, `/healthcheck` says that this proxy isn't to be sent requests.
+    pub healthcheck_disable_file: Option<PathBuf>,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            logs_every_request: true,
+            slow: SLOW_REQUEST,
+            connections_max: CONNECTIONS_COUNT_MAX,
+            drain: Duration::ZERO,
+            healthcheck_disable_file: None,
+        }
+    }
+}
+
 /// Both dialects over one store.
 #[derive(Debug)]
 pub struct Gateway {
@@ -47,6 +80,10 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     scheme: Scheme,
     grants: Arc<GrantsCache>,
+    journal: Journal,
+    drain: Arc<Drain>,
+    drain_duration: Duration,
+    connections_max: usize,
 }
 
 impl Gateway {
@@ -55,9 +92,13 @@ impl Gateway {
         users: Arc<dyn Users>,
         clock: Arc<dyn Clock>,
         options: Options,
+        habits: Habits,
     ) -> Self {
         let Options { region, virtual_host_suffixes, request_id_seed, token_key, storage_url_scheme } =
             options;
+        let Habits { logs_every_request, slow, connections_max, drain, healthcheck_disable_file } = habits;
+        let drain_duration = drain;
+        let drain = Arc::new(Drain::new(healthcheck_disable_file));
         let store: Arc<dyn Store> = Arc::new(Ruled::new(store, clock.clone()));
         let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
         Self {
@@ -71,20 +112,36 @@ impl Gateway {
                 clock: clock.clone(),
                 tokens: token_key,
                 scheme: storage_url_scheme,
+                drain: drain.clone(),
             })),
             s3: Arc::new(S3::new(users, clock, region, virtual_hosts)),
             ids: RequestIds::new(request_id_seed),
             store,
+            journal: Journal { traffic: Arc::default(), tells_all: logs_every_request, slow },
+            drain,
+            drain_duration,
+            connections_max,
         }
     }
 
-    /// As long as there is such a file, `/healthcheck` says that this proxy isn't to be sent requests.
-    #[must_use]
-    pub fn drained_by(mut self, file: PathBuf) -> Self {
-        if let Some(swift) = Arc::get_mut(&mut self.swift) {
-            swift.drain_by(file);
-        }
-        self
+    /// Figures of what goes through.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.journal.traffic
+    }
+
+    /// Whether it has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.drain.is_stopping()
+    }
+
+    /// Balancers are told to stay away from now on, and clients to come back by another connection.
+    pub(crate) fn begin_to_stop(&self) -> Duration {
+        self.drain.stop();
+        self.drain_duration
+    }
+
+    pub(crate) fn connections_max(&self) -> usize {
+        self.connections_max
     }
 
     /// The answer to a request; `presence` is held until the work is done, also when the client hangs up.
@@ -106,11 +163,13 @@ impl Gateway {
             },
             grants: self.grants.clone(),
         };
-        let about = About { id: self.ids.next(), client, head, context };
-        let (store, body) = (self.store.clone(), RequestBody::received(incoming));
+        let (id, body) = (self.ids.next(), RequestBody::received(incoming));
+        let record = self.journal.begin((id, client, head.clone()), body.call());
+        let request = (About { id, client, head, context }, record);
+        let store = self.store.clone();
         match route {
-            Route::S3 => dialect::serve(self.s3.clone(), store, about, body, presence),
-            Route::Swift => dialect::serve(self.swift.clone(), store, about, body, presence),
+            Route::S3 => dialect::serve(self.s3.clone(), store, request, body, presence),
+            Route::Swift => dialect::serve(self.swift.clone(), store, request, body, presence),
         }
     }
 }

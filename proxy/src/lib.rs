@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] and `connection` carry bytes, [`gateway`] and `route` choose the dialect,
 //! [`dialect`] is the corridor that every request walks through, and [`s3`] and [`swift`] translate;
-//! [`form`] reads what browsers send to either.
+//! [`form`] reads what browsers send to either. [`journal`] and [`traffic`] keep for the operator what has gone by.
 //!
 //! **Invariant:** a dialect holds no state of objects, and reaches the store through a `Guarded` alone.
 //! **Invariant:** no clock and no random source but those that the [`gateway`] was given.
@@ -11,9 +11,11 @@ mod archive;
 pub mod body;
 mod connection;
 pub mod dialect;
+mod drain;
 mod duplicate;
 pub mod form;
 pub mod gateway;
+pub mod journal;
 mod large;
 pub mod limits;
 mod quota;
@@ -23,7 +25,8 @@ mod ruled;
 pub mod s3;
 pub mod server;
 pub mod swift;
+pub mod traffic;
 mod trouble;
 
-pub use gateway::{Gateway, Options};
+pub use gateway::{Gateway, Habits, Options};
 pub use server::serve;

@@ -30,8 +30,11 @@ pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// And how long that may last.
 pub const LINGER_DURATION_MAX: Duration = Duration::from_secs(5);
 
-/// Connections served at once; further ones wait to be accepted.
+/// Connections served at once, unless options say otherwise; further ones wait to be accepted.
 pub const CONNECTIONS_COUNT_MAX: usize = 16 * 1024;
+
+/// A request that takes longer than this to answer is told as a slow one, unless options say otherwise.
+pub const SLOW_REQUEST: Duration = Duration::from_secs(5);
 
 /// The pause after a connection couldn't be accepted, e.g. for want of file descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

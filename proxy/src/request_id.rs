@@ -29,10 +29,10 @@ fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// 16 hexadecimal digits.
+/// `tx` and 16 hexadecimal digits: the same in both dialects' answers and in the log.
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016X}", self.0)
+        write!(f, "tx{:016x}", self.0)
     }
 }
 
@@ -47,6 +47,6 @@ mod tests {
         let ids = RequestIds::new(7);
         let seen: HashSet<_> = (0..10_000).map(|_| ids.next()).collect();
         assert_eq!(seen.len(), 10_000);
-        assert_eq!(ids.next().to_string().len(), 16);
+        assert_eq!(ids.next().to_string().len(), 18);
     }
 }

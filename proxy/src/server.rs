@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection;
 use crate::gateway::Gateway;
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_COUNT_MAX, SHUTDOWN_DURATION_MAX};
+use crate::limits::{ACCEPT_PAUSE, SHUTDOWN_DURATION_MAX};
 
 /// Held by whatever is in flight; when all are gone, a shutdown is complete.
 #[derive(Clone, Debug)]
@@ -21,16 +21,21 @@ pub(crate) struct Presence {
     _held: mpsc::Sender<Infallible>,
 }
 
-/// Serves the gateway on `listener` until `shutdown` resolves.
+/// Serves the gateway on `listener` until `shutdown` resolves, and then stops so that no client notices:
 ///
-/// Then no connection is accepted any more, and what is in flight is finished,
-/// for at most [`SHUTDOWN_DURATION_MAX`]; work that clients have hung up on is waited for too.
+/// 1. For the gateway's time to drain everything goes on, but `/healthcheck` answers 503, so that balancers stay away,
+///    and every answer ends its connection.
+/// 2. No connection is accepted any more, and what is in flight is finished, for at most [`SHUTDOWN_DURATION_MAX`];
+///    work that clients have hung up on is waited for too.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl Future<Output = ()>) {
     let (close, closing) = watch::channel(false);
     let (held, mut gone) = mpsc::channel(1);
     let presence = Presence { _held: held };
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_COUNT_MAX));
-    let mut shutdown = pin!(shutdown);
+    let permits = Arc::new(Semaphore::new(gateway.connections_max()));
+    let mut shutdown = pin!(async {
+        shutdown.await;
+        sleep(gateway.begin_to_stop()).await;
+    });
     loop {
         let (accepted, permit) = tokio::select! {
             biased;
@@ -38,8 +43,11 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, shutdown: impl 
             accepted = accept(&listener, &permits) => accepted,
         };
         let serving = connection::serve(accepted, gateway.clone(), presence.clone(), closing.clone());
+        let traffic = gateway.traffic().clone();
+        traffic.connections.rise();
         tokio::spawn(async move {
             serving.await;
+            traffic.connections.fall();
             drop(permit);
         });
     }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::disk::start::{self, OpenError};
 use crate::disk::writer::Answer;
 use crate::door::{self, Door, Queues, Threads, UpkeepJob};
+use crate::figures::{DeviceFigures, DeviceState};
 use crate::options::DeviceOptions;
 
 /// One disk directory, opened. Cheap to clone; the last clone's end lets the threads finish what is queued.
@@ -36,6 +37,16 @@ impl Device {
         // What the last session has freed and not given back.
         let _ = queues.upkeep.push(UpkeepJob::GiveBack(Answer::unheard()));
         Ok(Self { door, threads: Arc::new(Mutex::new(Some(threads))) })
+    }
+
+    /// What it has done since it was opened.
+    pub fn figures(&self) -> &Arc<DeviceFigures> {
+        &self.door.figures
+    }
+
+    /// How it stands at the moment.
+    pub async fn state(&self) -> Result<DeviceState, ReplicaError> {
+        self.door.state().await
     }
 
     /// Carries out what is queued, refuses what comes later, and leaves the directory so that the next start is quick.

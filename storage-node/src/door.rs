@@ -24,6 +24,7 @@ use crate::disk::queue::Queue;
 use crate::disk::reader::Reader;
 use crate::disk::registers::Registers;
 use crate::disk::writer::{Answer, Job, Reply, Work};
+use crate::figures::{DeviceFigures, DeviceState};
 use crate::options::DeviceOptions;
 
 pub(crate) use threads::{Threads, start};
@@ -65,6 +66,7 @@ pub(crate) struct Door {
     pub(crate) registers: Arc<Registers>,
     pub(crate) health: Arc<Health>,
     pub(crate) clocks: Clocks,
+    pub(crate) figures: Arc<DeviceFigures>,
     pub(crate) queues: Queues,
     writer_room: Arc<Semaphore>,
     reader_room: Arc<Semaphore>,
@@ -89,6 +91,7 @@ impl Door {
             registers: started.registers.clone(),
             health: started.health.clone(),
             clocks: started.clocks.clone(),
+            figures: started.figures.clone(),
             queues,
             writer_room: Arc::new(Semaphore::new(WRITER_ROOM as usize)),
             reader_room: Arc::new(Semaphore::new(READER_ROOM)),
@@ -119,6 +122,20 @@ impl Door {
         let units = 1 + work.body_bytes() / WRITER_ROOM_UNIT_BYTES;
         let units = u32::try_from(units).unwrap_or(WRITER_ROOM).min(WRITER_ROOM);
         self.writer_room.clone().acquire_many_owned(units).await.map_err(|_| closed())
+    }
+
+    /// How the device stands. The disk is asked, which takes as long as a read.
+    pub(crate) async fn state(&self) -> Result<DeviceState, ReplicaError> {
+        let ask = |reader: &Reader| Ok((reader.free_bytes()?, reader.garbage_count()?));
+        let (free_bytes, garbage_blobs) = self.read(ask).await?;
+        Ok(DeviceState {
+            has_failed: self.health.has_failed(),
+            writes_queued: self.queues.writer.len(),
+            reads_queued: self.queues.readers.len(),
+            blob_writes_queued: self.queues.blobs.len(),
+            free_bytes,
+            garbage_blobs,
+        })
     }
 
     /// Runs `work` on a reader thread.

@@ -65,7 +65,7 @@ pub fn run_line(server: &Server, folder: &Path, variables: &[(&str, &str)], line
 }
 
 /// The folder of the installed clients; installs them when they aren't there.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER
         .get_or_init(|| {

@@ -65,6 +65,11 @@ impl Cluster {
             &port.to_string(),
         ]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::adopt(folder, port)
+    }
+
+    /// A cluster that `martlet init` has made already, with this port; nothing is started yet.
+    pub fn adopt(folder: &Path, port: u16) -> Self {
         let environment = read_environment(&folder.join("credentials.env"));
         Self { folder: folder.to_owned(), environment, port, running: BTreeMap::new() }
     }
@@ -129,6 +134,11 @@ impl Cluster {
         child.wait().expect("it ends");
     }
 
+    /// SIGTERM, without waiting for the end.
+    pub fn begin_to_terminate(&self, name: &str) {
+        self.signal(name, "TERM");
+    }
+
     /// SIGTERM, and then waits for the end.
     pub fn terminate(&mut self, name: &str) -> ExitStatus {
         self.signal(name, "TERM");
@@ -174,16 +184,25 @@ impl Cluster {
         self.folder.join(name).join(format!("{kind}.toml"))
     }
 
+    /// Where the process tells those who run it how it is.
+    pub fn admin_address(&self, name: &str) -> String {
+        let config = fs::read_to_string(self.config(name)).expect("the process has a file");
+        let admin = config.lines().find_map(|line| line.strip_prefix("admin = \"")?.strip_suffix('"'));
+        admin.expect("martlet init gives each an admin address").to_owned()
+    }
+
     /// What the process has logged since the cluster was made.
     pub fn log(&self, name: &str) -> String {
         fs::read_to_string(self.folder.join(format!("{name}.log"))).expect("the process has a log")
     }
 
-    fn names(&self) -> Vec<String> {
+    /// The names of all processes.
+    pub fn names(&self) -> Vec<String> {
         self.processes().lines().filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
     }
 
-    fn command(&self, name: &str) -> String {
+    /// The line by which the process is started.
+    pub fn command(&self, name: &str) -> String {
         let processes = self.processes();
         let of_name = |line: &str| {
             let (known, command) = line.split_once('\t')?;
@@ -219,11 +238,16 @@ pub fn martlet(arguments: &[&str]) -> std::process::Output {
 }
 
 /// A port that is free at every address of a cluster.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("some port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        let is_free = |last: &u8| TcpListener::bind((format!("127.0.0.{last}"), port)).is_ok();
+        // The port for those who run a process lies above its own.
+        let Some(admin) = port.checked_add(1000) else { continue };
+        let is_free = |last: &u8| {
+            let binds = |port| TcpListener::bind((format!("127.0.0.{last}"), port)).is_ok();
+            binds(port) && binds(admin)
+        };
         if ADDRESSES.iter().all(is_free) {
             return port;
         }

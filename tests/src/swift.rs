@@ -83,6 +83,14 @@ impl Session {
 }
 
 impl Reply {
+    /// The status, 0 for no answer, and the body.
+    pub fn parts(self) -> (u16, Vec<u8>) {
+        match self {
+            Self::Answer { status, body } => (status, body),
+            Self::Lost => (0, Vec::new()),
+        }
+    }
+
     /// 0: no answer.
     pub fn status(&self) -> u16 {
         match self {

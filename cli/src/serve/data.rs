@@ -51,7 +51,7 @@ pub(crate) struct Data {
     pub(crate) cluster: ClusterFile,
     pub(crate) ring: Arc<Ring>,
     /// All devices of the ring; a majority of them could be opened.
-    pub(crate) devices: Vec<(DeviceId, OpenedDevice)>,
+    pub(crate) devices: Arc<[(DeviceId, OpenedDevice)]>,
     root: PathBuf,
 }
 
@@ -66,7 +66,7 @@ impl Data {
             cluster.devices_made = true;
             files::write_cluster(&root.join("cluster.toml"), &cluster)?;
         }
-        Ok(Self { cluster, ring, devices, root: root.to_owned() })
+        Ok(Self { cluster, ring, devices: devices.into(), root: root.to_owned() })
     }
 
     /// Says where commands reach this server.

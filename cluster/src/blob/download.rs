@@ -156,6 +156,7 @@ impl Reading {
                 self.untried.reverse();
             }
             let Some(device) = self.untried.pop() else {
+                shared.figures.bodies_unreadable.increment();
                 return Err(if self.is_damaged {
                     Error::Damaged("no replica has the bytes undamaged")
                 } else {

@@ -173,6 +173,7 @@ impl Stage {
         } else if self.is_full {
             Err(Error::OutOfSpace)
         } else {
+            self.shared.figures.bodies_without_quorum.increment();
             Err(Error::Unavailable("too few devices took the data"))
         }
     }

@@ -135,6 +135,7 @@ impl Lister {
         if self.coverage.is_met_by(|id| self.sources.iter().any(|source| source.device.id == id)) {
             Ok(())
         } else {
+            self.shared.figures.listings_without_quorum.increment();
             Err(Error::Unavailable("too few devices answered a listing"))
         }
     }

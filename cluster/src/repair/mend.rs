@@ -44,7 +44,10 @@ pub(super) async fn mend(shared: &Shared, blob: &BlobRef, to: DeviceId) -> Mende
     let owner = owner.clone();
     let sources: Vec<Arc<Device>> = holders.into_iter().map(|(device, _)| device).collect();
     match copy(shared, (blob, &owner), sources.iter(), &target, onto).await {
-        Ok(()) => Mended::Copied,
+        Ok(()) => {
+            shared.figures.blobs_mended.increment();
+            Mended::Copied
+        }
         Err(error) => {
             tracing::warn!(device = %to, blob = ?blob.id, %error, "a blob couldn't be copied");
             Mended::Undecided

@@ -72,6 +72,7 @@ pub(crate) async fn note(shared: &Arc<Shared>, blob: BlobRef, owner: BlobOwner, 
         tracing::warn!(blob = ?blob.id, %error, "it couldn't be noted that a device misses a blob");
         return;
     }
+    shared.figures.blobs_missed.increment();
     let worker = shared.clone();
     shared.background.spawn(async move { keep_elsewhere(&worker, missed).await });
 }

@@ -115,6 +115,7 @@ pub(crate) async fn write_under(
             }
             Step::Done(outcome) => {
                 rounds.leave_the_slow_behind();
+                count(rounds.shared, &outcome);
                 return match outcome {
                     Outcome::Chosen(_) | Outcome::Kept(_) => Ok(Placed::Done),
                     Outcome::Unavailable | Outcome::Unknown => {
@@ -173,9 +174,18 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
             }
             Step::Done(outcome) => {
                 rounds.leave_the_slow_behind();
+                count(shared, &outcome);
                 return ledger.conclude(outcome);
             }
         }
+    }
+}
+
+fn count(shared: &Shared, outcome: &Outcome<RowValue>) {
+    match outcome {
+        Outcome::Chosen(_) | Outcome::Kept(_) => {}
+        Outcome::Unavailable => shared.figures.rows_without_quorum.increment(),
+        Outcome::Unknown => shared.figures.changes_unknown.increment(),
     }
 }
 

@@ -62,6 +62,7 @@ async fn read_once(shared: &Arc<Shared>, access: &Access, depth: Depth) -> Resul
                 return Ok(Found { state, body: None });
             }
             ReadStep::Unavailable => {
+                shared.figures.rows_without_quorum.increment();
                 return Err(Error::Unavailable("too few replicas of a row answered"));
             }
         }

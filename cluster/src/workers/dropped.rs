@@ -44,6 +44,7 @@ pub async fn clear_dropped(store: &ClusterStore, limit: usize) -> Result<Round> 
             round.count(&fate);
         }
     }
+    shared.figures.tables_cleared.add(round.removed as u64);
     Ok(round)
 }
 

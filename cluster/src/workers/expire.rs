@@ -34,6 +34,7 @@ pub async fn expire(store: &ClusterStore, limit: usize) -> Result<Round> {
         }
         round.count(&fate);
     }
+    shared.figures.expired_removed.add(round.removed as u64);
     Ok(round)
 }
 

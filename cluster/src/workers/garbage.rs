@@ -30,6 +30,7 @@ pub async fn collect_garbage(store: &ClusterStore, device: DeviceId, limit: usiz
         }
         round.count(&fate);
     }
+    shared.figures.garbage_removed.add(round.removed as u64);
     Ok(round)
 }
 

@@ -60,6 +60,7 @@ pub async fn sweep_orphans(
         };
         round.count(&fate);
     }
+    shared.figures.orphans_removed.add(round.removed as u64);
     Ok(OrphanSweep { round, next })
 }
 

@@ -17,7 +17,9 @@ pub use crate::repair::scrub::{ScrubBudget, ScrubRound, ScrubSweep};
 pub async fn repair(store: &ClusterStore, device: DeviceId) -> Result<RepairRound> {
     let shared = &store.shared;
     shared.device(device).ok_or_else(|| unknown_device(device))?;
-    Ok(crate::repair::rows::repair(shared, device).await)
+    let round = crate::repair::rows::repair(shared, device).await;
+    shared.figures.rows_leveled.add(round.rows_leveled as u64);
+    Ok(round)
 }
 
 /// Looks at about `limit` rows of the partitions that a device leads, after `after`: whether every device where they
@@ -32,7 +34,10 @@ pub async fn repair_blobs(
 ) -> Result<BlobSweep> {
     let shared = &store.shared;
     shared.device(device).ok_or_else(|| unknown_device(device))?;
-    Ok(crate::repair::blobs::repair_blobs(shared, device, after, limit).await)
+    let sweep = crate::repair::blobs::repair_blobs(shared, device, after, limit).await;
+    shared.figures.rows_leveled.add(sweep.round.rows_mended as u64);
+    shared.figures.blobs_lost.add(sweep.round.lost as u64);
+    Ok(sweep)
 }
 
 /// Reads a device's blobs after `after`, at the pace of the budget, and replaces from other devices what is damaged.
@@ -44,5 +49,8 @@ pub async fn scrub(
 ) -> Result<ScrubSweep> {
     let shared = &store.shared;
     let device = shared.device(device).ok_or_else(|| unknown_device(device))?;
-    crate::repair::scrub::scrub(shared, device, after, budget).await
+    let sweep = crate::repair::scrub::scrub(shared, device, after, budget).await?;
+    shared.figures.scrubbed_bytes.add(sweep.round.bytes);
+    shared.figures.scrubbed_damaged.add(sweep.round.damaged as u64);
+    Ok(sweep)
 }

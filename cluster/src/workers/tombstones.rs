@@ -42,6 +42,7 @@ pub async fn remove_tombstones(store: &ClusterStore, device: DeviceId, limit: us
             replica.note(&replica.replica.forget(tombstones).await);
         }
     }
+    shared.figures.tombstones_removed.add(round.removed as u64);
     Ok(round)
 }
 

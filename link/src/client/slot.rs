@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::call::ClientConnection;
 use super::exchange::NodeVersion;
 use crate::connection::{self, Keys};
+use crate::figures::LinkFigures;
 use crate::handshake::{self, HandshakeError};
 use crate::identity::{LinkIdentity, NonceSource};
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, CONNECT_TIMEOUT};
@@ -79,10 +80,11 @@ impl Slot {
     pub(super) fn open<C: Connector>(
         connector: Arc<C>,
         identity: LinkIdentity,
-        (nonces, node_version): (Arc<dyn NonceSource>, NodeVersion),
+        nonces: Arc<dyn NonceSource>,
+        (node_version, figures): (NodeVersion, Arc<LinkFigures>),
     ) -> Self {
         let (sender, state) = watch::channel(State::Opening);
-        let keeper = Keeper { connector, identity, nonces, node_version, state: sender };
+        let keeper = Keeper { connector, identity, nonces, node_version, figures, state: sender };
         Self { state, task: tokio::spawn(keeper.run()).abort_handle() }
     }
 
@@ -123,6 +125,7 @@ struct Keeper<C> {
     identity: LinkIdentity,
     nonces: Arc<dyn NonceSource>,
     node_version: NodeVersion,
+    figures: Arc<LinkFigures>,
     state: watch::Sender<State>,
 }
 
@@ -139,13 +142,18 @@ impl<C: Connector> Keeper<C> {
                 Ok((stream, keys)) => {
                     let started = Instant::now();
                     last_logged.clear();
+                    self.figures.opened.increment();
                     let why = self.serve(stream, keys).await;
+                    self.figures.ended.increment();
                     if BACKOFF_MAX < started.elapsed() {
                         failures = 0;
                     }
                     why
                 }
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    self.figures.failed.increment();
+                    error.to_string()
+                }
             };
             let node = self.connector.target();
             // The same failure again and again is said once.

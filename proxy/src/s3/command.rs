@@ -3,6 +3,7 @@
 //! Sub-resources, parameters and `x-amz-*` headers are taken one by one by the operation that knows them.
 //! Whatever is left makes the request another one than we could carry out, and is refused with 501.
 
+mod name;
 mod object;
 
 use http::request::Parts;

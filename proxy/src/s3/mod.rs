@@ -81,6 +81,12 @@ impl Dialect for S3 {
     type Command = Command;
     type Refusal = Refusal;
 
+    const NAME: &'static str = "s3";
+
+    fn operation(command: &Command) -> &'static str {
+        command.name()
+    }
+
     fn parse(&self, head: &Parts) -> Result<Command, Refusal> {
         Command::parse(head, self.virtual_hosts.bucket_of(head))
     }

@@ -16,6 +16,7 @@ use super::answer;
 use super::cors::CorsRefusal;
 use super::xml::Writer;
 use crate::dialect::About;
+use crate::journal::Cause;
 
 pub use access::{AclRefusal, FormRefusal};
 
@@ -74,14 +75,16 @@ impl Refusal {
         Self::Argument { name, problem }
     }
 
-    /// The answer; a failure that isn't the client's is logged here.
+    /// The answer; of a failure that isn't the client's it carries the cause along, for the log.
     pub(super) fn into_response(self, about: &About) -> Response {
         if let Self::Store(Error::NotModified(info)) = &self {
             return answer::not_modified(info);
         }
-        self.log(about);
         let words = self.words();
         let mut response = words.response(&self, about);
+        if let Some(cause) = self.cause() {
+            response.extensions_mut().insert(cause);
+        }
         let headers = response.headers_mut();
         match &self {
             Self::Store(Error::RangeUnsatisfiable(info)) => {
@@ -108,23 +111,22 @@ impl Refusal {
 
     /// Code and message, for an answer that reports on several things.
     pub(super) fn told(&self, about: &About) -> (&'static str, String) {
-        self.log(about);
+        if let Some(Cause(cause)) = self.cause() {
+            tracing::warn!(request = %about.id, cause, "a part of a request failed");
+        }
         let words = self.words();
         (words.code, words.message)
     }
 
-    fn log(&self, about: &About) {
-        let Self::Store(error) = self else { return };
-        let uri = &about.head.uri;
+    fn cause(&self) -> Option<Cause> {
+        let Self::Store(error) = self else { return None };
         match error {
-            Error::Internal(source) => {
-                tracing::error!(request = %about.id, %uri, ?source, "a request failed");
-            }
-            Error::Damaged(_) => tracing::error!(request = %about.id, %uri, %error, "a request failed"),
-            Error::Unavailable(_) | Error::OutcomeUnknown | Error::OutOfSpace => {
-                tracing::warn!(request = %about.id, %uri, %error, "a request failed");
-            }
-            _ => {}
+            Error::Internal(_)
+            | Error::Damaged(_)
+            | Error::Unavailable(_)
+            | Error::OutcomeUnknown
+            | Error::OutOfSpace => Some(Cause::of(error)),
+            _ => None,
         }
     }
 

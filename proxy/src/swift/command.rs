@@ -84,6 +84,36 @@ impl Command {
         }
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "Login",
+            Self::Capabilities => "Capabilities",
+            Self::Health => "Health",
+            Self::Options(_) => "Options",
+            Self::ListContainers(_) => "ListContainers",
+            Self::HeadAccount(_) => "HeadAccount",
+            Self::PostAccount(_) => "PostAccount",
+            Self::PutContainer(_) => "PutContainer",
+            Self::ListObjects(_) => "ListObjects",
+            Self::PostForm(_) => "PostForm",
+            Self::ListVersions(_) => "ListVersions",
+            Self::HeadContainer(_) => "HeadContainer",
+            Self::PostContainer(_) => "PostContainer",
+            Self::DeleteContainer(_) => "DeleteContainer",
+            Self::PutObject(_) => "PutObject",
+            Self::PutVersion(_) => "PutVersion",
+            Self::PutLarge(_) => "PutLarge",
+            Self::CopyObject(_) => "CopyObject",
+            Self::GetObject(_) => "GetObject",
+            Self::HeadObject(_) => "HeadObject",
+            Self::PostObject(_) => "PostObject",
+            Self::DeleteObject(_) => "DeleteObject",
+            Self::DeleteLarge(_) => "DeleteLarge",
+            Self::DeleteMany(_) => "DeleteMany",
+        }
+    }
+
     /// The account that the command is about, where it is about one.
     pub fn account(&self) -> Option<&AccountName> {
         Some(match self {

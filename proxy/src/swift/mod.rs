@@ -42,8 +42,6 @@ mod temp_url;
 mod unoffered;
 mod versions;
 
-use std::error::Error as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -57,6 +55,8 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::body::RequestBody;
 use crate::dialect::{About, Dialect, Identified};
+use crate::drain::Drain;
+use crate::journal::Cause;
 use crate::request_id::RequestId;
 
 use command::Command;
@@ -70,8 +70,8 @@ pub struct Swift {
     tokens: TokenKey,
     clock: Arc<dyn Clock>,
     scheme: Scheme,
-    /// A file that tells, by being there, that this proxy isn't to be sent requests.
-    drain: Option<PathBuf>,
+    /// Whether this proxy is to be sent requests.
+    drain: Arc<Drain>,
     /// For the keys of links alone, whose bearers are nobody before they have been looked up.
     store: Arc<dyn Store>,
 }
@@ -86,22 +86,26 @@ pub struct Foundation {
     pub tokens: TokenKey,
     /// The one that clients reach this server by.
     pub scheme: Scheme,
+    /// What `/healthcheck` says.
+    pub(crate) drain: Arc<Drain>,
 }
 
 impl Swift {
     pub fn new(foundation: Foundation) -> Self {
-        let Foundation { store, users, clock, tokens, scheme } = foundation;
-        Self { users, tokens, clock, scheme, drain: None, store }
-    }
-
-    pub(crate) fn drain_by(&mut self, file: PathBuf) {
-        self.drain = Some(file);
+        let Foundation { store, users, clock, tokens, scheme, drain } = foundation;
+        Self { users, tokens, clock, scheme, drain, store }
     }
 }
 
 impl Dialect for Swift {
     type Command = Command;
     type Refusal = Refusal;
+
+    const NAME: &'static str = "swift";
+
+    fn operation(command: &Command) -> &'static str {
+        command.name()
+    }
 
     fn parse(&self, head: &Parts) -> Result<Command, Refusal> {
         Command::parse(head, self.scheme)
@@ -136,8 +140,11 @@ impl Dialect for Swift {
     }
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
-        log(&refusal, about);
-        with_transaction(temp_url::dressed(render(&refusal), &about.head), about.id)
+        let mut response = with_transaction(temp_url::dressed(render(&refusal), &about.head), about.id);
+        if let Some(cause) = cause(&refusal, about) {
+            response.extensions_mut().insert(cause);
+        }
+        response
     }
 
     async fn finish(&self, response: Response, _: &Arc<dyn Store>, _: &About) -> Response {
@@ -163,7 +170,7 @@ impl Swift {
             Command::Login(login) => login::perform(login, &*self.users, &self.tokens, now).await,
             Command::Capabilities => Ok(capabilities::answer()),
             Command::Options(command) => cors::options(command, store).await,
-            Command::Health => Ok(health(self.drain.as_deref())),
+            Command::Health => Ok(health(&self.drain)),
             Command::ListContainers(command) => account::list(command, store, now).await,
             Command::HeadAccount(command) => account::head(command, store, now).await,
             Command::PostAccount(command) => account::post(command, store).await,
@@ -188,11 +195,10 @@ impl Swift {
     }
 }
 
-/// A look at a file's name doesn't wait for a disk, but for a directory's entry in memory.
-fn health(drain: Option<&Path>) -> Response {
-    let (status, text) = match drain {
-        Some(file) if file.exists() => (StatusCode::SERVICE_UNAVAILABLE, "DISABLED BY FILE"),
-        _ => (StatusCode::OK, "OK"),
+fn health(drain: &Drain) -> Response {
+    let (status, text) = match drain.reason() {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.words()),
+        None => (StatusCode::OK, "OK"),
     };
     answer::whole(status, HeaderMap::new(), answer::PLAIN, text.to_owned())
 }
@@ -214,21 +220,16 @@ fn with_transaction(mut response: Response, id: RequestId) -> Response {
 }
 
 fn transaction(id: RequestId) -> HeaderValue {
-    answer::header_value(&format!("tx{}", id.to_string().to_ascii_lowercase()))
+    answer::header_value(&id.to_string())
 }
 
 /// What isn't the client's business is told to the log alone.
-fn log(refusal: &Refusal, about: &About) {
-    let request = about.id;
+fn cause(refusal: &Refusal, about: &About) -> Option<Cause> {
     if let Refusal::BrokenManifest(reason) = refusal {
-        tracing::warn!(%request, reason, "a large object can't be read");
+        tracing::warn!(request = %about.id, reason, "a large object can't be read");
     }
-    let Refusal::Store(error) = refusal else { return };
-    match refusal.status() {
-        500 => tracing::error!(%request, %error, source = ?error.source(), "a request failed"),
-        502.. => tracing::warn!(%request, %error, "a request was refused for now"),
-        _ => {}
-    }
+    let Refusal::Store(error) = refusal else { return None };
+    (500 <= refusal.status()).then(|| Cause::of(error))
 }
 
 fn render(refusal: &Refusal) -> Response {

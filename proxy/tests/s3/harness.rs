@@ -11,7 +11,8 @@ use martlet_auth::token::TokenKey;
 use martlet_auth::{Role, Secret, User, UserTable};
 use martlet_model::{AccountName, Clock as _, Store};
 use martlet_proxy::swift::Scheme;
-use martlet_proxy::{Gateway, Options};
+use martlet_proxy::traffic::Traffic;
+use martlet_proxy::{Gateway, Habits, Options};
 use martlet_testkit::{MemoryStore, SimulatedClock};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,6 +26,7 @@ pub(crate) const REGION: &str = "us-east-1";
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<SimulatedClock>,
+    pub(crate) traffic: Arc<Traffic>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -59,6 +61,11 @@ impl Server {
 
     /// A server over a memory store with something around it.
     pub(crate) async fn over(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
+        Self::with(wrap, Habits::default()).await
+    }
+
+    /// The same with other habits.
+    pub(crate) async fn with(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>, habits: Habits) -> Self {
         let clock = Arc::new(SimulatedClock::default());
         let users = ["own", "other"].into_iter().fold(UserTable::default(), |users, name| {
             let account = AccountName::parse(format!("AUTH_{name}").as_bytes()).expect("a name of letters");
@@ -74,14 +81,15 @@ impl Server {
             storage_url_scheme: Scheme::Http,
         };
         let store = wrap(Arc::new(MemoryStore::new(clock.clone())));
-        let gateway = Arc::new(Gateway::new(store, Arc::new(users), clock.clone(), options));
+        let gateway = Arc::new(Gateway::new(store, Arc::new(users), clock.clone(), options, habits));
+        let traffic = gateway.traffic().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(martlet_proxy::serve(listener, gateway, async {
             let _ = stopped.await;
         }));
-        Self { address, clock, stop, serving }
+        Self { address, clock, traffic, stop, serving }
     }
 
     /// Tells the server to stop; the future resolves when it has.
@@ -121,7 +129,12 @@ impl Server {
 
     /// Sends bytes as they are, and takes whatever comes until the server closes the connection.
     pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
-        exchange(self.address, bytes.as_ref()).await
+        Self::plain(self.address, bytes).await
+    }
+
+    /// The same where there may be no server any more.
+    pub(crate) async fn plain(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
+        exchange(address, bytes.as_ref()).await
     }
 }
 
@@ -271,7 +284,7 @@ impl Answer {
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
-        assert!(self.header("x-amz-request-id").is_some_and(|id| id.len() == 16), "every answer has an id");
+        assert!(self.header("x-amz-request-id").is_some_and(|id| id.len() == 18), "every answer has an id");
         self
     }
 

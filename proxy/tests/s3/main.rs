@@ -19,6 +19,7 @@ mod identity;
 mod integrity;
 mod listings;
 mod objects;
+mod operating;
 mod policy;
 mod presigned;
 mod tagging;

@@ -9,7 +9,7 @@ use martlet_auth::token::TokenKey;
 use martlet_auth::{Identity, Role, Secret, UserTable};
 use martlet_model::AccountName;
 use martlet_proxy::swift::Scheme;
-use martlet_proxy::{Gateway, Options};
+use martlet_proxy::{Gateway, Habits, Options};
 use martlet_testkit::{MemoryStore, SimulatedClock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,7 +69,8 @@ impl Server {
             storage_url_scheme: Scheme::Http,
         };
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        let gateway = Gateway::new(store, Arc::new(users), clock.clone(), options).drained_by(file);
+        let habits = Habits { healthcheck_disable_file: Some(file), ..Habits::default() };
+        let gateway = Gateway::new(store, Arc::new(users), clock.clone(), options, habits);
         let gateway = Arc::new(gateway);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");

@@ -51,6 +51,15 @@ impl<T> Queue<T> {
         group
     }
 
+    /// How many wait at the moment.
+    pub fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Nothing more goes in; what is in it is still taken out.
     pub fn close(&self) {
         self.lock().closed = true;

@@ -71,6 +71,16 @@ impl Reader {
         rows::tombstones(&self.connection, limit)
     }
 
+    pub fn garbage_count(&self) -> Result<u64, DiskError> {
+        Ok(garbage::count(&self.connection)?)
+    }
+
+    /// What the disk has left.
+    pub fn free_bytes(&self) -> Result<u64, DiskError> {
+        let free = self.files.free_bytes(self.layout.root());
+        free.map_err(|error| DiskError::of_sync("ask for the free space", error))
+    }
+
     pub fn garbage(&self, until: Since, limit: usize) -> Result<Vec<Garbage>, DiskError> {
         garbage::oldest(&self.connection, until, limit)
     }

@@ -22,6 +22,7 @@ use super::segment::{Appender, Segments};
 use super::sums::Sums;
 use super::writer::{Writer, WriterParts};
 use crate::clock::Clocks;
+use crate::figures::DeviceFigures;
 use crate::identity::DeviceIdentity;
 use crate::options::DeviceOptions;
 
@@ -64,6 +65,7 @@ pub struct Started {
     pub sums: Arc<Sums>,
     pub health: Arc<Health>,
     pub clocks: Clocks,
+    pub figures: Arc<DeviceFigures>,
     pub layout: Layout,
 }
 
@@ -143,6 +145,7 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
         session: state.session,
         start: options.steady.elapsed(),
     };
+    let figures = Arc::<DeviceFigures>::default();
     let writer = Writer::new(WriterParts {
         connection,
         files,
@@ -157,10 +160,11 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
         clocks: clocks.clone(),
         partition_bits: found.partition_bits,
         reserve_bytes: options.reserve_bytes,
+        figures: figures.clone(),
         lock,
     });
     let writer = writer.map_err(|error| OpenError::IndexDamaged(error.into()))?;
-    Ok(Started { writer, registers, segments, sums, health, clocks, layout })
+    Ok(Started { writer, registers, segments, sums, health, clocks, figures, layout })
 }
 
 /// A connection of its own for a thread that reads.

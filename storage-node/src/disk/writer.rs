@@ -34,6 +34,7 @@ use super::registers::Registers;
 use super::segment::{Appender, Segments};
 use super::sums::Sums;
 use crate::clock::Clocks;
+use crate::figures::DeviceFigures;
 
 pub use job::{Answer, Job, Reply, Work};
 
@@ -66,6 +67,7 @@ pub struct WriterParts {
     pub clocks: Clocks,
     pub partition_bits: u8,
     pub reserve_bytes: u64,
+    pub figures: Arc<DeviceFigures>,
     /// Nobody else opens the device as long as the writer lives.
     pub lock: Box<dyn FileLock>,
 }
@@ -111,6 +113,14 @@ impl Writer {
 
     /// Carries a group out and answers it.
     pub fn carry_out(&mut self, group: Vec<Job>) {
+        let begun = self.parts.clocks.steady.elapsed();
+        self.parts.figures.group_jobs.record(group.len() as u64);
+        self.carry_out_in_turn(group);
+        let took = self.parts.clocks.steady.elapsed().saturating_sub(begun);
+        self.parts.figures.group_micros.record_duration(took);
+    }
+
+    fn carry_out_in_turn(&mut self, group: Vec<Job>) {
         let (mut jobs, mut refuse_new_data) = (group, false);
         // A second time without new data, if there was no room for it.
         while !jobs.is_empty() {
@@ -255,7 +265,8 @@ impl Writer {
         if let Some(tail) = parts.appender.advanced() {
             next.tail = tail;
         }
-        if changes.written || next != parts.state {
+        let has_news = changes.written || next != parts.state;
+        if has_news {
             changes.tally.write(&parts.connection)?;
             for (segment, live_bytes) in changes.segments {
                 let alive = blobs::change_segment(&parts.connection, segment, live_bytes)?;
@@ -267,8 +278,12 @@ impl Writer {
             next.commits += 1;
             state::write(&parts.connection, &next)?;
         }
+        let begun = parts.clocks.steady.elapsed();
         parts.appender.flush()?;
         parts.connection.prepare_cached("COMMIT")?.execute([])?;
+        if has_news {
+            parts.figures.sync_micros.record_duration(parts.clocks.steady.elapsed().saturating_sub(begun));
+        }
         parts.appender.committed();
         parts.sums.committed(next.commits, changes.tally.digests());
         parts.state = next;

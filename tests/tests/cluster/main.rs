@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod both_proxies;
 #[cfg(test)]
+mod compose;
+#[cfg(test)]
 mod init;
 #[cfg(test)]
 mod join;
@@ -13,9 +15,15 @@ mod killed_proxies;
 #[cfg(test)]
 mod lost_nodes;
 #[cfg(test)]
+mod operating;
+#[cfg(test)]
 mod rings;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod s3;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod starting;
 #[cfg(test)]

@@ -46,7 +46,17 @@ impl S3 {
         reply(self.agent.get(self.link("GET", path)).call())
     }
 
-    fn link(&self, method: &str, path: &str) -> String {
+    /// The same client through another endpoint.
+    pub(crate) fn through(self, endpoint: &str) -> Self {
+        Self { endpoint: endpoint.to_owned(), ..self }
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A link that lets its bearer do so for a minute.
+    pub(crate) fn link(&self, method: &str, path: &str) -> String {
         let address = self.endpoint.trim_start_matches("http://");
         let request = Request::builder().method(method).uri(format!("/{path}")).header("host", address);
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
