@@ -79,9 +79,9 @@ impl ClusterFile {
         })
     }
 
-    /// Who this process is to the others.
+    /// Who this process is to the others, without TLS.
     pub(crate) fn link_identity(&self) -> LinkIdentity {
-        LinkIdentity { cluster: self.cluster_id.0, secret: LinkSecret::new(self.link_secret()) }
+        LinkIdentity { cluster: self.cluster_id.0, secret: LinkSecret::new(self.link_secret()), tls: None }
     }
 
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]

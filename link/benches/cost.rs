@@ -30,7 +30,7 @@ const BLOCKS: u32 = 16 * 1024;
 async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?.to_string();
-    let identity = LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]) };
+    let identity = LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]), tls: None };
     let devices = Devices::from([(DEVICE, Arc::new(Idle::new()) as Arc<dyn Replica>)]);
     tokio::spawn(serve(listener, devices, identity.clone(), std::future::pending()));
     let link = NodeLink::open(&address, &identity);

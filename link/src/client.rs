@@ -1,6 +1,7 @@
 //! The proxy's end: a link to one node.
 
 mod call;
+mod connector;
 mod download;
 mod exchange;
 mod slot;
@@ -24,9 +25,9 @@ use crate::limits::{BULK_CONNECTIONS, MESSAGE_BYTES_MAX};
 use crate::message::{Addressee, Answer, Message, NODE, Request};
 use crate::ring::{RingHolder, RingOrder, RingReport};
 use call::ClientConnection;
+pub use connector::{Connector, TcpConnector, TlsConnector};
 use exchange::NodeVersion;
 use slot::Slot;
-pub use slot::{Connector, TcpConnector};
 
 /// The link to one node: one connection for row operations, and [`BULK_CONNECTIONS`] for what is large.
 ///
@@ -58,7 +59,11 @@ pub struct RemoteReplica {
 impl NodeLink {
     /// A link to the node at `address`, a host and a port. Called within a tokio runtime.
     pub fn open(address: &str, identity: &LinkIdentity) -> Self {
-        Self::open_with(&Arc::new(TcpConnector::new(address)), identity, &(Arc::new(SystemNonces) as _))
+        let (tcp, nonces) = (TcpConnector::new(address), Arc::new(SystemNonces) as _);
+        match &identity.tls {
+            None => Self::open_with(&Arc::new(tcp), identity, &nonces),
+            Some(tls) => Self::open_with(&Arc::new(TlsConnector::new(tcp, tls.clone())), identity, &nonces),
+        }
     }
 
     /// A link whose ends keep each other's rings up to date.

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use crate::tls::LinkTls;
+
 /// What all processes of one cluster know, and nobody else.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct LinkIdentity {
     /// The cluster's id; public.
     pub cluster: [u8; 16],
     pub secret: LinkSecret,
+    /// `Some`: links of this process go through TLS, and nobody is spoken to without it. `None`: none does.
+    pub tls: Option<LinkTls>,
 }
 
 /// The secret of a cluster's links; random, made once, the same in every process.

@@ -4,9 +4,9 @@
 //! - [`serve`]: the node's end.
 //! - [`LinkIdentity`]: the cluster's secret, which both must know.
 //!
-//! Reading order: [`limits`], [`identity`], [`handshake`], [`mac`], [`record`], [`frame`], [`wire`], [`message`],
+//! Reading order: [`limits`], [`identity`], [`tls`], [`handshake`], [`mac`], [`record`], [`frame`], [`wire`], [`message`],
 //! [`outbox`], `connection`, [`ring`], [`figures`], then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
-//! `docs/decisions/0006-the-link.md` says why it is so.
+//! `docs/decisions/0006-the-link.md` and `0012-tls-below-the-link.md` say why it is so.
 //!
 //! **Invariant:** whoever takes frames off a connection never waits, so no call and no stream keeps another from
 //! being heard. **Invariant:** every queue has a limit, and all limits are in [`limits`].
@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod record;
 pub mod ring;
 pub mod server;
+pub mod tls;
 pub mod wire;
 
 pub use client::NodeLink;
@@ -33,3 +34,4 @@ pub use identity::{LinkIdentity, LinkSecret};
 pub use message::Addressee;
 pub use ring::{Admission, FixedRing, RingAuthority, RingHolder, RingOrder, RingReport, Rows};
 pub use server::{Node, serve, serve_node};
+pub use tls::{Credentials, CredentialsError, LinkTls};

@@ -48,7 +48,10 @@ pub const CONNECTIONS_MAX: usize = 1024;
 /// From the connection's first byte to both sides' proof.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long opening a connection may take.
+/// How long a client that speaks TLS where there is none may take to hear that.
+pub const REFUSAL_LINGER: Duration = Duration::from_millis(200);
+
+/// How long opening a connection may take, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A side that has heard nothing for so long asks whether the other is there.
@@ -67,6 +70,7 @@ pub const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// How long a node that stops waits for what its clients have asked already.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+const _: () = assert!(REFUSAL_LINGER.as_millis() < HANDSHAKE_TIMEOUT.as_millis());
 const _: () = assert!(HANDSHAKE_TIMEOUT.as_millis() + BACKOFF_MAX.as_millis() < 2000);
 const _: () = assert!(SILENCE_MAX.as_millis() + PING_AFTER.as_millis() <= 2000);
 const _: () = assert!(CARRIED_BYTES_MAX < MESSAGE_BYTES_MAX);

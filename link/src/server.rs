@@ -13,16 +13,18 @@ use std::sync::Arc;
 use martlet_protocol::Replica;
 use martlet_ring::DeviceId;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
 use crate::connection::{self, Keys};
-use crate::handshake;
+use crate::handshake::{self, Channel, HandshakeError};
 use crate::identity::{LinkIdentity, NonceSource, SystemNonces};
 use crate::limits::{BACKOFF_MIN, CONNECTIONS_MAX, DRAIN_TIMEOUT};
 use crate::ring::RingAuthority;
+use crate::tls::LinkTls;
 use session::Session;
 
 /// What a node serves.
@@ -66,7 +68,7 @@ pub async fn serve_node(listener: TcpListener, node: Node, shutdown: impl Future
             Ok((stream, from, place)) => {
                 let (door, leaving) = (door.clone(), leaving.clone());
                 connections.spawn(async move {
-                    door.serve(stream, &from, leaving).await;
+                    door.admit(stream, &from, leaving).await;
                     drop(place);
                 });
             }
@@ -87,11 +89,23 @@ pub async fn serve_node(listener: TcpListener, node: Node, shutdown: impl Future
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, String, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, String, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, from) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, from.to_string(), place))
+}
+
+/// A client that speaks without TLS is told that it has to speak with it.
+async fn encrypt(
+    tls: &LinkTls,
+    mut stream: TcpStream,
+) -> Result<(TlsStream<TcpStream>, Channel), HandshakeError> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && handshake::is_plain(first[0]) {
+        return Err(handshake::turn_away(&mut stream).await);
+    }
+    Ok(tls.accept(stream).await?)
 }
 
 /// What all connections of a node share.
@@ -106,13 +120,28 @@ impl Door {
         Self { node: Node { devices, identity, rings: None }, nonces }
     }
 
+    /// Serves one connection, through TLS if that is how this node speaks.
+    async fn admit(self: &Arc<Self>, stream: TcpStream, from: &str, leaving: watch::Receiver<bool>) {
+        match &self.node.identity.tls {
+            None => self.serve((stream, Channel::Plain), from, leaving).await,
+            Some(tls) => match handshake::within_time(encrypt(tls, stream)).await {
+                Ok(encrypted) => self.serve(encrypted, from, leaving).await,
+                Err(error) => tracing::warn!(%from, %error, "a connection was refused"),
+            },
+        }
+    }
+
     /// Serves one connection, of any kind, until it ends. Once `leaving` is true, the client is asked to go.
-    pub async fn serve<S>(self: &Arc<Self>, mut stream: S, from: &str, mut leaving: watch::Receiver<bool>)
-    where
+    pub async fn serve<S>(
+        self: &Arc<Self>,
+        (mut stream, channel): (S, Channel),
+        from: &str,
+        mut leaving: watch::Receiver<bool>,
+    ) where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
         let nonce = self.nonces.nonce();
-        let keys = match handshake::receive(&mut stream, &self.node.identity, nonce).await {
+        let keys = match handshake::receive(&mut stream, &self.node.identity, nonce, channel).await {
             Ok(keys) => Keys { send: keys.from_server, receive: keys.from_client },
             Err(error) => {
                 tracing::warn!(%from, %error, "a connection was refused");

@@ -1,40 +1,23 @@
 //! One connection that comes back by itself.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_protocol::ReplicaError;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::call::ClientConnection;
+use super::connector::Connector;
 use super::exchange::NodeVersion;
 use crate::connection::{self, Keys};
 use crate::figures::LinkFigures;
 use crate::handshake::{self, HandshakeError};
 use crate::identity::{LinkIdentity, NonceSource};
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, CONNECT_TIMEOUT};
-
-/// Opens connections to one node: plain TCP here, TLS or a simulated network elsewhere.
-pub trait Connector: fmt::Debug + Send + Sync + 'static {
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
-
-    fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-    /// For the log.
-    fn target(&self) -> &str;
-}
-
-/// Plain TCP, without Nagle's delay.
-#[derive(Clone, Debug)]
-pub struct TcpConnector {
-    address: String,
-}
 
 /// Holds a connection, opens it again whenever it ends, and ends with it.
 pub(super) struct Slot {
@@ -53,27 +36,6 @@ enum State {
     Ready(Arc<ClientConnection>),
     /// Why.
     Down(String),
-}
-
-impl TcpConnector {
-    /// `address` is a host and a port.
-    pub fn new(address: &str) -> Self {
-        Self { address: address.to_owned() }
-    }
-}
-
-impl Connector for TcpConnector {
-    type Stream = TcpStream;
-
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.address).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-
-    fn target(&self) -> &str {
-        &self.address
-    }
 }
 
 impl Slot {
@@ -168,8 +130,9 @@ impl<C: Connector> Keeper<C> {
 
     async fn connect(&self) -> Result<(C::Stream, Keys), HandshakeError> {
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let mut stream = timeout(CONNECT_TIMEOUT, self.connector.connect()).await.map_err(late)??;
-        let keys = handshake::greet(&mut stream, &self.identity, self.nonces.nonce()).await?;
+        let (mut stream, channel) =
+            timeout(CONNECT_TIMEOUT, self.connector.connect()).await.map_err(late)??;
+        let keys = handshake::greet(&mut stream, &self.identity, self.nonces.nonce(), channel).await?;
         Ok((stream, Keys { send: keys.from_client, receive: keys.from_server }))
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use martlet_link::frame::{Frame, Kind};
-use martlet_link::handshake::{greet, receive};
+use martlet_link::handshake::{Channel, greet, receive};
 use martlet_link::mac::RecordMac;
 use martlet_link::message::{Addressee, Answer, Request, encode_block, encode_reply};
 use martlet_link::{LinkIdentity, LinkSecret};
@@ -115,7 +115,7 @@ fn a_tag_is_these_bytes() {
 const TAGS: &str = "e416c46762015493fd9c0e7158018c340e4addbdde7b2d36f2689eb992d145ed";
 
 fn identity() -> LinkIdentity {
-    LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]) }
+    LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]), tls: None }
 }
 
 #[tokio::test]
@@ -123,8 +123,8 @@ async fn a_handshake_is_these_bytes() {
     let (mut client, mut wire) = duplex(1024);
     let (mut server, mut other) = duplex(1024);
     let (client_keys, server_keys, ()) = tokio::join!(
-        async { greet(&mut client, &identity(), [3; 32]).await.unwrap() },
-        async { receive(&mut server, &identity(), [4; 32]).await.unwrap() },
+        async { greet(&mut client, &identity(), [3; 32], Channel::Plain).await.unwrap() },
+        async { receive(&mut server, &identity(), [4; 32], Channel::Plain).await.unwrap() },
         async {
             let mut hello = [0; 60];
             wire.read_exact(&mut hello).await.unwrap();

@@ -13,7 +13,7 @@ use martlet_testkit::{Faults, Reach};
 
 use crate::harness::{Subject, accept, ballot, blob, blocks, body, live, new_blob, row, stage, table};
 
-/// Makes two tests of each promise: without a link and with one.
+/// Makes three tests of each promise: without a link, with one, and with one through TLS.
 macro_rules! promises {
     ($($promise:ident),+ $(,)?) => {
         mod without_a_link {
@@ -24,6 +24,12 @@ macro_rules! promises {
             use super::Subject;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $promise() {
                 super::$promise(Subject::linked().await).await;
+            })+
+        }
+        mod over_a_link_through_tls {
+            use super::Subject;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $promise() {
+                super::$promise(Subject::linked_through_tls().await).await;
             })+
         }
     };

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use martlet_link::frame::Kind;
-use martlet_link::handshake::{HandshakeError, greet, receive};
+use martlet_link::handshake::{Channel, HandshakeError, greet, receive};
 use martlet_link::limits::{RECORD_BYTES_MAX, STREAM_WINDOW_BLOCKS};
 use martlet_link::mac::RecordMac;
 use martlet_link::message::{Addressee, Message, Request, encode_block};
@@ -39,7 +39,7 @@ impl Peer {
     async fn connect(node: &Node) -> Self {
         let mut stream =
             Tape { stream: TcpStream::connect(node.address).await.unwrap(), written: Vec::new() };
-        let keys = greet(&mut stream, &identity(), [3; 32]).await.unwrap();
+        let keys = greet(&mut stream, &identity(), [3; 32], Channel::Plain).await.unwrap();
         Self { stream, mac: RecordMac::new(keys.from_client) }
     }
 
@@ -85,12 +85,12 @@ async fn shake(client: &LinkIdentity, server: &LinkIdentity) -> [Option<Handshak
     let (mut near, mut far) = duplex(1024);
     let (greeted, received) = tokio::join!(
         async {
-            let outcome = greet(&mut near, client, [3; 32]).await;
+            let outcome = greet(&mut near, client, [3; 32], Channel::Plain).await;
             drop(near);
             outcome
         },
         async {
-            let outcome = receive(&mut far, server, [4; 32]).await;
+            let outcome = receive(&mut far, server, [4; 32], Channel::Plain).await;
             drop(far);
             outcome
         },
@@ -130,7 +130,7 @@ async fn another_version_is_refused_by_number() {
     hello.extend_from_slice(&[7, 0, 9, 0]);
     hello.extend_from_slice(&[1; 48]);
     near.write_all(&hello).await.unwrap();
-    let outcome = receive(&mut far, &identity(), [4; 32]).await;
+    let outcome = receive(&mut far, &identity(), [4; 32], Channel::Plain).await;
     assert!(matches!(outcome, Err(HandshakeError::Version { newest: 9 })), "{outcome:?}");
     let mut answer = [0; 75];
     near.read_exact(&mut answer).await.unwrap();
@@ -140,7 +140,7 @@ async fn another_version_is_refused_by_number() {
 #[tokio::test]
 async fn a_client_that_keeps_silent_is_not_waited_for() {
     let (_near, mut far) = duplex(1024);
-    let outcome = receive(&mut far, &identity(), [4; 32]).await;
+    let outcome = receive(&mut far, &identity(), [4; 32], Channel::Plain).await;
     assert!(matches!(outcome, Err(HandshakeError::Late)), "{outcome:?}");
 }
 

@@ -19,6 +19,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::authority::Authority;
+
 pub(crate) const DEVICE: DeviceId = DeviceId(7);
 
 /// No test waits longer for anything.
@@ -45,9 +47,17 @@ impl Subject {
     }
 
     pub(crate) async fn linked() -> Self {
+        Self::linked_by(identity()).await
+    }
+
+    pub(crate) async fn linked_through_tls() -> Self {
+        Self::linked_by(LinkIdentity { tls: Some(Authority::new().tls()), ..identity() }).await
+    }
+
+    async fn linked_by(identity: LinkIdentity) -> Self {
         let memory = memory();
-        let node = Node::start(devices(&memory)).await;
-        let link = NodeLink::open(&node.address.to_string(), &identity());
+        let node = Node::start_as(identity.clone(), devices(&memory)).await;
+        let link = NodeLink::open(&node.address.to_string(), &identity);
         Self { memory, replica: link.replica(DEVICE), _node: Some((node, link)) }
     }
 }
@@ -57,14 +67,22 @@ impl Node {
         Self::start_at("127.0.0.1:0".parse().unwrap(), devices).await
     }
 
+    pub(crate) async fn start_as(identity: LinkIdentity, devices: Devices) -> Self {
+        Self::serve("127.0.0.1:0".parse().unwrap(), identity, devices).await
+    }
+
     pub(crate) async fn start_at(address: SocketAddr, devices: Devices) -> Self {
+        Self::serve(address, identity(), devices).await
+    }
+
+    async fn serve(address: SocketAddr, identity: LinkIdentity, devices: Devices) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, told) = oneshot::channel();
         let told = async {
             let _ = told.await;
         };
-        let task = tokio::spawn(serve(listener, devices, identity(), told));
+        let task = tokio::spawn(serve(listener, devices, identity, told));
         Self { address, shutdown: Some(shutdown), task }
     }
 
@@ -96,7 +114,7 @@ pub(crate) fn devices(memory: &MemoryReplica) -> Devices {
 }
 
 pub(crate) fn identity() -> LinkIdentity {
-    LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]) }
+    LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]), tls: None }
 }
 
 /// Waits until it holds.

@@ -1,8 +1,8 @@
 //! A wire between a proxy and a node that can be cut, held and bent.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +27,8 @@ struct Faults {
     flipped: AtomicUsize,
     connections: AtomicUsize,
     open: AtomicUsize,
+    /// What clients have sent, connection after connection as it came.
+    from_clients: Mutex<Vec<u8>>,
 }
 
 impl Relay {
@@ -39,6 +41,7 @@ impl Relay {
             flipped: AtomicUsize::new(usize::MAX),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            from_clients: Mutex::default(),
         });
         let shared = faults.clone();
         let task = tokio::spawn(async move {
@@ -71,6 +74,11 @@ impl Relay {
     /// How many there have been.
     pub(crate) fn connections(&self) -> usize {
         self.faults.connections.load(Ordering::SeqCst)
+    }
+
+    /// Have clients sent these?
+    pub(crate) fn has_passed(&self, bytes: &[u8]) -> bool {
+        self.faults.from_clients.lock().unwrap().windows(bytes.len()).any(|passed| passed == bytes)
     }
 
     /// How many there are.
@@ -119,6 +127,9 @@ impl Faults {
                 buffer[flipped - position] ^= 0x20;
             }
             position += count;
+            if is_from_client {
+                self.from_clients.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
             if to.write_all(&buffer[..count.min(left)]).await.is_err() || left < count {
                 return;
             }

@@ -28,7 +28,7 @@ mod contract {
     #[tokio::test(flavor = "multi_thread")]
     async fn three_nodes_behind_the_link_keep_the_contract() {
         let disks = Disks::make();
-        let identity = LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]) };
+        let identity = LinkIdentity { cluster: [1; 16], secret: LinkSecret::new([2; 32]), tls: None };
         let mut replicas = BTreeMap::<DeviceId, Arc<dyn Replica>>::new();
         for (id, device) in disks.replicas() {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
