@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use martlet_link::LinkIdentity;
 use martlet_proxy::Habits;
 use martlet_proxy::limits::{CONNECTIONS_COUNT_MAX, SLOW_REQUEST};
 use martlet_proxy::swift::Scheme;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credentials::REGION;
 use crate::files::{self, FileError};
+use crate::link_tls::{TlsError, TlsFiles};
 use crate::log::LogFormat;
 use crate::secrets::ClusterFile;
 
@@ -43,6 +45,9 @@ pub(crate) struct NodeConfig {
     pub(crate) log_format: LogFormat,
     /// The folder of each device, by the device's number in the ring.
     pub(crate) devices: BTreeMap<String, PathBuf>,
+    /// TLS for the links between processes: in all files of a cluster, or in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) link_tls: Option<TlsFiles>,
 }
 
 /// A proxy's file.
@@ -82,6 +87,9 @@ pub(crate) struct ProxyConfig {
     /// What takes longer to answer is told as slow.
     #[serde(default = "slow_request_seconds")]
     pub(crate) slow_request_seconds: u64,
+    /// As a node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) link_tls: Option<TlsFiles>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -100,6 +108,8 @@ pub(crate) enum UrlScheme {
 pub(crate) enum ConfigError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("{} can't be used: {source}", path.display())]
     Syntax { path: PathBuf, source: Box<toml::de::Error> },
     #[error("\"{0}\" isn't the number of a device")]
@@ -115,6 +125,17 @@ pub(crate) struct Membership {
     pub(crate) ring: Arc<Ring>,
     pub(crate) ring_file: PathBuf,
     pub(crate) cluster: ClusterFile,
+    /// Who the process is to the others.
+    pub(crate) identity: LinkIdentity,
+    /// Where its TLS comes from, if it has any.
+    pub(crate) tls_files: Option<TlsFiles>,
+}
+
+/// What the files of both kinds of process name.
+struct Named<'a> {
+    ring: &'a Path,
+    secrets: &'a Path,
+    link_tls: Option<&'a TlsFiles>,
 }
 
 /// A storage node, ready to be started.
@@ -135,7 +156,8 @@ pub(crate) struct Proxy {
 impl Node {
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let config: NodeConfig = parse(path)?;
-        let membership = Membership::load(path, &config.ring, &config.secrets)?;
+        let NodeConfig { ring, secrets, link_tls, .. } = &config;
+        let membership = Membership::load(path, &Named { ring, secrets, link_tls: link_tls.as_ref() })?;
         let id = NodeId(config.node);
         let devices = config
             .devices
@@ -150,7 +172,8 @@ impl Node {
 impl Proxy {
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let config: ProxyConfig = parse(path)?;
-        let membership = Membership::load(path, &config.ring, &config.secrets)?;
+        let ProxyConfig { ring, secrets, link_tls, .. } = &config;
+        let membership = Membership::load(path, &Named { ring, secrets, link_tls: link_tls.as_ref() })?;
         Ok(Self { config, membership })
     }
 }
@@ -196,11 +219,14 @@ impl Membership {
         }
     }
 
-    fn load(config: &Path, ring: &Path, secrets: &Path) -> Result<Self, ConfigError> {
-        let ring_file = beside(config, ring);
+    fn load(config: &Path, named: &Named<'_>) -> Result<Self, ConfigError> {
+        let ring_file = beside(config, named.ring);
         let ring = Arc::new(files::read_ring(&ring_file)?);
-        let cluster = files::read_cluster(&beside(config, secrets))?;
-        Ok(Self { ring, ring_file, cluster })
+        let cluster = files::read_cluster(&beside(config, named.secrets))?;
+        let tls_files = named.link_tls.map(|files| files.from(|file| beside(config, file)));
+        let tls = tls_files.as_ref().map(TlsFiles::load).transpose()?;
+        let identity = LinkIdentity { tls, ..cluster.link_identity() };
+        Ok(Self { ring, ring_file, cluster, identity, tls_files })
     }
 }
 

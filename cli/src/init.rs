@@ -7,6 +7,7 @@
 //! DIR/node-1/devices/1      its devices
 //! DIR/proxy-1/proxy.toml    a proxy's file, with cluster.toml and cluster.ring beside it
 //! DIR/credentials.env       for clients
+//! DIR/authority             with --tls: who signs the certificates in DIR/node-1/tls, DIR/proxy-1/tls and so on
 //! DIR/processes.txt         a line for each process: its name, a tabulator, its command
 //! ```
 //!
@@ -26,6 +27,7 @@ use crate::config::{self, NodeConfig, ProxyConfig, UrlScheme};
 use crate::credentials::{REGION, environment};
 use crate::devices::{Habits, OpenedDevice};
 use crate::files::{self, FileError};
+use crate::link_tls::{Authority, AuthorityError, TlsFiles};
 use crate::log::LogFormat;
 use crate::process::{self, ProcessError};
 use crate::secrets::ClusterFile;
@@ -78,6 +80,9 @@ pub(crate) struct Options {
     /// Do nothing where the folder holds a cluster already.
     #[arg(long)]
     unless_made: bool,
+    /// Let the processes speak TLS with each other.
+    #[arg(long)]
+    tls: bool,
 }
 
 /// Where a process listens, and where others reach it.
@@ -99,6 +104,8 @@ pub(crate) enum InitError {
     Process(#[from] ProcessError),
     #[error("no ring can be built")]
     Ring(#[from] martlet_ring::RingError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error("no randomness can be had")]
     Random(#[from] getrandom::Error),
     #[error("a configuration can't be written")]
@@ -119,6 +126,9 @@ pub(crate) fn run(options: &Options) -> Result<(), InitError> {
     let runtime = process::prepare()?;
     let root = empty_folder(&options.dir)?;
     let plan = Plan::new(options)?;
+    if let Some(authority) = &plan.authority {
+        authority.write(&root.join("authority"))?;
+    }
     for node in 1..=options.nodes {
         runtime.block_on(plan.make_node(&root, node))?;
     }
@@ -145,6 +155,8 @@ struct Plan<'a> {
     options: &'a Options,
     cluster: ClusterFile,
     ring: Ring,
+    /// `None`: the processes speak without TLS.
+    authority: Option<Authority>,
 }
 
 impl<'a> Plan<'a> {
@@ -153,7 +165,8 @@ impl<'a> Plan<'a> {
         cluster.devices_made = true;
         let devices: Vec<_> = (1..=options.nodes).flat_map(|node| devices_of(options, node)).collect();
         let ring = build(partition_bits_for(REPLICAS, &devices)?, REPLICAS, devices)?;
-        Ok(Self { options, cluster, ring })
+        let authority = options.tls.then(Authority::generate).transpose()?;
+        Ok(Self { options, cluster, ring, authority })
     }
 
     async fn make_node(&self, root: &Path, node: u8) -> Result<(), InitError> {
@@ -168,7 +181,7 @@ impl<'a> Plan<'a> {
             OpenedDevice::Present(made).close().await;
             devices.insert(device.0.to_string(), path);
         }
-        let listen = node_place(self.options, node).listen;
+        let Place { listen, reached } = node_place(self.options, node);
         let config = NodeConfig {
             node: u32::from(node),
             listen,
@@ -179,6 +192,7 @@ impl<'a> Plan<'a> {
             admin: Some(admin_address(self.options, listen)),
             log_format: LogFormat::Text,
             devices,
+            link_tls: self.certify(&folder, &reached)?,
         };
         self.write_configuration(&folder, "node.toml", &config)
     }
@@ -186,7 +200,7 @@ impl<'a> Plan<'a> {
     fn make_proxy(&self, root: &Path, proxy: u8) -> Result<(), InitError> {
         let folder = root.join(format!("proxy-{proxy}"));
         files::make_folder(&folder)?;
-        let listen = proxy_place(self.options, proxy).listen;
+        let Place { listen, reached } = proxy_place(self.options, proxy);
         let habits = martlet_proxy::Habits::default();
         let config = ProxyConfig {
             listen,
@@ -202,8 +216,17 @@ impl<'a> Plan<'a> {
             log_format: LogFormat::Text,
             access_log: habits.logs_every_request,
             slow_request_seconds: habits.slow.as_secs(),
+            link_tls: self.certify(&folder, &reached)?,
         };
         self.write_configuration(&folder, "proxy.toml", &config)
+    }
+
+    /// Gives a process that is reached at this host and port its certificate, if processes have any.
+    fn certify(&self, folder: &Path, reached: &str) -> Result<Option<TlsFiles>, InitError> {
+        let Some(authority) = &self.authority else { return Ok(None) };
+        files::make_folder(&folder.join("tls"))?;
+        TlsFiles::within(folder.join("tls")).write(&authority.certify(&[host_of(reached).to_owned()])?)?;
+        Ok(Some(TlsFiles::within("tls")))
     }
 
     fn write_configuration(
@@ -229,6 +252,12 @@ impl<'a> Plan<'a> {
         let proxies = (1..=self.options.proxies).map(|proxy| line("proxy", proxy));
         Ok(nodes.chain(proxies).collect())
     }
+}
+
+/// The host of a host and a port; an IPv6 address without its brackets.
+fn host_of(reached: &str) -> &str {
+    let host = reached.rsplit_once(':').map_or(reached, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn node_place(options: &Options, node: u8) -> Place {

@@ -74,8 +74,8 @@ enum Way {
 pub(crate) async fn join(place: &Place) -> Result<Joined, JoinError> {
     match place {
         Place { config: Some(config), .. } => {
-            let Membership { ring, cluster, .. } = Membership::of(config)?;
-            let network = Network::new(&cluster, RingKeeper::start(ring, Role::Guest)?);
+            let Membership { ring, cluster, identity, .. } = Membership::of(config)?;
+            let network = Network::new(&identity, RingKeeper::start(ring, Role::Guest)?);
             let live = network.store(&cluster)?;
             Ok(Joined { store: live.store.clone(), way: Way::Links { network, _live: live } })
         }

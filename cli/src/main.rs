@@ -15,6 +15,7 @@ mod health;
 mod init;
 mod join;
 mod keeper;
+mod link_tls;
 mod log;
 mod network;
 mod node;
@@ -59,6 +60,8 @@ enum Command {
     Status(status::Options),
     /// Say whether a process is ready to work.
     Health(health::Options),
+    /// Make a certificate for the links of a process, signed by the cluster's authority.
+    Certificate(link_tls::Options),
     /// Make, list and remove users, and change their keys.
     User(user::Options),
     /// Count, row by row and blob by blob, what isn't fully redundant.
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Command::Ring(options) => ring::run(options).map_err(Into::into),
         Command::Status(options) => status::run(&options).map_err(Into::into),
         Command::Health(options) => health::run(&options).map_err(Into::into),
+        Command::Certificate(options) => link_tls::run(&options).map_err(Into::into),
         Command::User(options) => user::run(&options).map_err(Into::into),
         Command::Fsck(options) => fsck::run(&options).map_err(Into::into),
     };

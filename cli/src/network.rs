@@ -33,13 +33,9 @@ pub(crate) struct LiveStore {
 
 impl Network {
     /// Every link passes rings on between `holder` and its node.
-    pub(crate) fn new(cluster: &ClusterFile, holder: Arc<dyn RingHolder>) -> Arc<Self> {
-        Arc::new(Self {
-            identity: cluster.link_identity(),
-            holder,
-            links: Mutex::default(),
-            newest: Mutex::default(),
-        })
+    pub(crate) fn new(identity: &LinkIdentity, holder: Arc<dyn RingHolder>) -> Arc<Self> {
+        let identity = identity.clone();
+        Arc::new(Self { identity, holder, links: Mutex::default(), newest: Mutex::default() })
     }
 
     /// All devices of the ring, to be asked by it. Called within a runtime.

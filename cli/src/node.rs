@@ -15,6 +15,7 @@ use crate::config::{ConfigError, Membership, Node};
 use crate::devices::{Habits, OpenedDevice, replicas_of};
 use crate::files::FileError;
 use crate::keeper::{RingKeeper, Role};
+use crate::link_tls::Renewal;
 use crate::network::Network;
 use crate::process::{self, ProcessError};
 use crate::watch::Watched;
@@ -79,20 +80,21 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let listen = |source| NodeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let own = replicas_of(&devices);
-    let Membership { ring, ring_file, cluster } = &node.membership;
+    let Membership { ring, ring_file, cluster, identity, .. } = &node.membership;
     let role = Role::Node { file: ring_file.clone(), devices: own.clone() };
     let keeper = RingKeeper::start(ring.clone(), role)?;
     // Also the own devices are reached through the link: so whatever is asked of them comes by a ring that holds.
-    let network = Network::new(cluster, keeper.clone());
+    let network = Network::new(identity, keeper.clone());
     let live = network.store(cluster)?;
     let devices: Arc<[_]> = devices.into();
     let parts = Watched::new(live.store.clone());
     let watched = Arc::new(Watched { network: Some(network), devices: devices.clone(), ..parts });
     let _admin = admin::open(node.config.admin, watched.clone()).await?;
     let workers = Workers::start(&live.store, own.keys().copied(), Stagers::Anywhere);
+    let _renewal = Renewal::start(&node.membership);
     println!("Martlet serves {} at {address}", node.id);
     println!("ready");
-    let served = martlet_link::Node { devices: own, identity: cluster.link_identity(), rings: Some(keeper) };
+    let served = martlet_link::Node { devices: own, identity: identity.clone(), rings: Some(keeper) };
     // The workers first: they need what is served.
     let stop = async {
         stop.await;

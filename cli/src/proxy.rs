@@ -13,6 +13,7 @@ use crate::config::{ConfigError, Membership, Proxy};
 use crate::files::FileError;
 use crate::front::{Face, gateway};
 use crate::keeper::{RingKeeper, Role};
+use crate::link_tls::Renewal;
 use crate::network::Network;
 use crate::process::{self, ProcessError};
 use crate::watch::Watched;
@@ -60,9 +61,10 @@ pub(crate) fn run(options: &Options) -> Result<(), ProxyError> {
 async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
     // Before anything is announced, so that whoever has read the announcement can stop the proxy.
     let stop = process::stop_signal()?;
-    let Membership { ring, ring_file, cluster } = proxy.membership;
+    let _renewal = Renewal::start(&proxy.membership);
+    let Membership { ring, ring_file, cluster, identity, .. } = proxy.membership;
     let keeper = RingKeeper::start(ring, Role::Proxy { file: ring_file })?;
-    let network = Network::new(&cluster, keeper);
+    let network = Network::new(&identity, keeper);
     let live = network.store(&cluster)?;
     let store = &live.store;
     let (address, habits) = (proxy.config.listen, proxy.config.habits());

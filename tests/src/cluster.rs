@@ -50,20 +50,18 @@ impl Cluster {
 
     /// Makes a cluster in `folder`, and starts nothing yet.
     pub fn make(folder: &Path, shape: Shape) -> Self {
+        Self::make_with(folder, shape, &[])
+    }
+
+    /// As [`Self::make`], with further arguments for `martlet init`.
+    pub fn make_with(folder: &Path, shape: Shape, arguments: &[&str]) -> Self {
         let port = free_port();
-        let made = martlet(&[
-            "init",
-            "--dir",
-            &folder.to_string_lossy(),
-            "--nodes",
-            &shape.nodes.to_string(),
-            "--proxies",
-            &shape.proxies.to_string(),
-            "--devices",
-            &shape.devices.to_string(),
-            "--port",
-            &port.to_string(),
-        ]);
+        let (folder_name, port_number) = (folder.to_string_lossy(), port.to_string());
+        let counts = [shape.nodes, shape.proxies, shape.devices].map(|count| count.to_string());
+        let [nodes, proxies, devices] = &counts;
+        let shaped = ["--nodes", nodes, "--proxies", proxies, "--devices", devices];
+        let placed = ["init", "--dir", &folder_name, "--port", &port_number];
+        let made = martlet(&[&placed, &shaped[..], arguments].concat());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         Self::adopt(folder, port)
     }

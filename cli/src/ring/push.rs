@@ -121,7 +121,7 @@ type Reports = BTreeMap<NodeId, Result<RingReport, String>>;
 impl Cluster {
     fn of(membership: &Membership, next: Option<&Arc<Ring>>) -> Result<Self, PushError> {
         let keeper = RingKeeper::start(membership.ring.clone(), Role::Guest)?;
-        let network = Network::new(&membership.cluster, keeper.clone());
+        let network = Network::new(&membership.identity, keeper.clone());
         let mut nodes = BTreeMap::new();
         // A node that moves to another address is still at the old one.
         for ring in next.into_iter().chain([&membership.ring]) {

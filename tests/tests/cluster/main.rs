@@ -27,4 +27,6 @@ mod secrets;
 #[cfg(test)]
 mod starting;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod work;
