@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use martlet_link::LinkIdentity;
 use martlet_proxy::Habits;
-use martlet_proxy::limits::{CONNECTIONS_COUNT_MAX, SLOW_REQUEST};
+use martlet_proxy::limits::{CONNECTIONS_COUNT_MAX, LARGE_BODIES_COUNT_MAX, SLOW_REQUEST};
 use martlet_proxy::swift::Scheme;
 use martlet_ring::{DeviceId, NodeId, Ring};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,10 @@ pub(crate) struct ProxyConfig {
     /// Connections of clients that are served at once; further ones wait.
     #[serde(default = "connections_max")]
     pub(crate) connections_max: NonZeroU32,
+    /// Bodies above 64 KiB that are on their way at once, in either direction; further ones wait, and are refused
+    /// after a while.
+    #[serde(default = "large_bodies_max")]
+    pub(crate) large_bodies_max: NonZeroU32,
     /// Where it tells those who run it its figures, and whether it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<SocketAddr>,
@@ -185,6 +189,7 @@ impl ProxyConfig {
             logs_every_request: self.access_log,
             slow: Duration::from_secs(self.slow_request_seconds),
             connections_max: usize::try_from(self.connections_max.get()).unwrap_or(usize::MAX),
+            large_bodies_max: usize::try_from(self.large_bodies_max.get()).unwrap_or(usize::MAX),
             drain: Duration::from_secs(self.drain_seconds),
             healthcheck_disable_file: self.healthcheck_disable_file.clone(),
         }
@@ -278,6 +283,10 @@ pub(crate) fn drain_seconds() -> u64 {
 
 pub(crate) fn connections_max() -> NonZeroU32 {
     u32::try_from(CONNECTIONS_COUNT_MAX).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
+}
+
+pub(crate) fn large_bodies_max() -> NonZeroU32 {
+    u32::try_from(LARGE_BODIES_COUNT_MAX).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX)
 }
 
 fn access_log() -> bool {

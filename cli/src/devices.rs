@@ -14,6 +14,7 @@ use martlet_storage_node::{
 
 use crate::absent::AbsentDevice;
 use crate::clock::SystemClock;
+use crate::refill::RefilledDevice;
 
 /// Devices by their ids, as the cluster sees them.
 pub(crate) type Replicas = BTreeMap<DeviceId, Arc<dyn Replica>>;
@@ -21,7 +22,11 @@ pub(crate) type Replicas = BTreeMap<DeviceId, Arc<dyn Replica>>;
 /// A device of the ring, or why it isn't there.
 pub(crate) enum OpenedDevice {
     Present(Device),
-    Absent { reason: String },
+    /// Made anew in place of a lost one, and filled from its peers.
+    Refilled(Arc<RefilledDevice>),
+    Absent {
+        reason: String,
+    },
 }
 
 /// How the devices of a process are opened.
@@ -70,7 +75,7 @@ impl Habits {
 
 impl OpenedDevice {
     /// The others carry on without a device that can't be opened: that is what replicas are for.
-    pub(crate) fn left_out(id: DeviceId, error: &OpenError) -> Self {
+    pub(crate) fn left_out(id: DeviceId, error: &dyn std::error::Error) -> Self {
         let reason = crate::with_sources(error);
         tracing::error!(device = id.0, "the device is left out: {reason}");
         Self::Absent { reason }
@@ -79,13 +84,30 @@ impl OpenedDevice {
     pub(crate) fn replica(&self) -> Arc<dyn Replica> {
         match self {
             Self::Present(device) => Arc::new(device.clone()),
+            Self::Refilled(device) => device.clone(),
             Self::Absent { reason } => Arc::new(AbsentDevice { reason: reason.clone() }),
+        }
+    }
+
+    /// The device itself, however much it holds.
+    pub(crate) fn device(&self) -> Result<&Device, &str> {
+        match self {
+            Self::Present(device) => Ok(device),
+            Self::Refilled(refilled) => Ok(&refilled.device),
+            Self::Absent { reason } => Err(reason),
+        }
+    }
+
+    pub(crate) fn refilled(&self) -> Option<Arc<RefilledDevice>> {
+        match self {
+            Self::Refilled(device) if !device.is_full() => Some(device.clone()),
+            _ => None,
         }
     }
 
     /// Leaves the device so that the next start is quick.
     pub(crate) async fn close(&self) {
-        if let Self::Present(device) = self
+        if let Ok(device) = self.device()
             && let Err(error) = device.close().await
         {
             tracing::error!("a device didn't close well: {error}");

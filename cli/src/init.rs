@@ -212,6 +212,7 @@ impl<'a> Plan<'a> {
             healthcheck_disable_file: None,
             drain_seconds: config::drain_seconds(),
             connections_max: config::connections_max(),
+            large_bodies_max: config::large_bodies_max(),
             admin: Some(admin_address(self.options, listen)),
             log_format: LogFormat::Text,
             access_log: habits.logs_every_request,

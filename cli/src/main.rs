@@ -22,6 +22,7 @@ mod node;
 mod process;
 mod proxy;
 mod reach;
+mod refill;
 mod ring;
 mod secrets;
 mod serve;

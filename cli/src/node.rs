@@ -9,6 +9,7 @@ use martlet_cluster::workers::Stagers;
 use martlet_ring::{DeviceId, NodeId};
 use martlet_storage_node::{ClusterId, OpenError};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::admin::{self, AdminError};
 use crate::config::{ConfigError, Membership, Node};
@@ -18,6 +19,7 @@ use crate::keeper::{RingKeeper, Role};
 use crate::link_tls::Renewal;
 use crate::network::Network;
 use crate::process::{self, ProcessError};
+use crate::refill::{self, RefillError, RefilledDevice};
 use crate::watch::Watched;
 use crate::workers::Workers;
 
@@ -33,6 +35,10 @@ pub(crate) struct Options {
     /// an empty one would count towards majorities that it knows nothing of.
     #[arg(long)]
     make_devices: bool,
+    /// Make this device anew in place of one that has been lost, and end. It is filled from its peers once the node
+    /// runs, and counts only when it has everything.
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["check", "make_devices"])]
+    replace_device: Option<u32>,
 }
 
 /// Why the node ended, or didn't start.
@@ -50,6 +56,10 @@ pub(crate) enum NodeError {
     NoDevice(NodeId),
     #[error("{device} can't be made")]
     Make { device: DeviceId, source: OpenError },
+    #[error("{0} isn't a device of this node")]
+    NotOurs(DeviceId),
+    #[error("{device} can't be replaced")]
+    Replace { device: DeviceId, source: RefillError },
     #[error("can't listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
@@ -68,6 +78,9 @@ pub(crate) fn run(options: &Options) -> Result<(), NodeError> {
     let runtime = process::prepare()?;
     if options.make_devices {
         return runtime.block_on(make_devices(&node));
+    }
+    if let Some(device) = options.replace_device {
+        return runtime.block_on(replace_device(&node, DeviceId(device)));
     }
     let devices = open_devices(&node)?;
     runtime.block_on(serve(node, devices))
@@ -90,6 +103,9 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let parts = Watched::new(live.store.clone());
     let watched = Arc::new(Watched { network: Some(network), devices: devices.clone(), ..parts });
     let _admin = admin::open(node.config.admin, watched.clone()).await?;
+    let refills: Vec<_> = devices.iter().filter_map(|(id, device)| Some((*id, device.refilled()?))).collect();
+    let refills: Vec<_> =
+        refills.into_iter().map(|(id, device)| tokio::spawn(device.fill(live.store.clone(), id))).collect();
     let workers = Workers::start(&live.store, own.keys().copied(), Stagers::Anywhere);
     let _renewal = Renewal::start(&node.membership);
     println!("Martlet serves {} at {address}", node.id);
@@ -99,6 +115,7 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let stop = async {
         stop.await;
         watched.begin_to_stop();
+        refills.iter().for_each(JoinHandle::abort);
         workers.stop().await;
         live.store.idle().await;
     };
@@ -114,18 +131,36 @@ fn open_devices(node: &Node) -> Result<Vec<(DeviceId, OpenedDevice)>, NodeError>
     let habits = node.habits();
     let mut devices = Vec::new();
     for (&id, folder) in &node.devices {
+        let floor = match refill::floor_of(folder) {
+            Ok(floor) => floor,
+            Err(error) => {
+                devices.push((id, OpenedDevice::left_out(id, &error)));
+                continue;
+            }
+        };
         let opened = match habits.open(folder, id) {
-            Ok(device) => OpenedDevice::Present(device),
+            Ok(device) => match floor {
+                Some(floor) => OpenedDevice::Refilled(RefilledDevice::new(device, folder, floor)),
+                None => OpenedDevice::Present(device),
+            },
             Err(OpenError::InUse) => return Err(NodeError::InUse(id)),
             Err(error) => OpenedDevice::left_out(id, &error),
         };
         devices.push((id, opened));
     }
-    if devices.iter().any(|(_, device)| matches!(device, OpenedDevice::Present(_))) {
+    if devices.iter().any(|(_, device)| device.device().is_ok()) {
         Ok(devices)
     } else {
         Err(NodeError::NoDevice(node.id))
     }
+}
+
+async fn replace_device(node: &Node, id: DeviceId) -> Result<(), NodeError> {
+    let folder = node.devices.get(&id).ok_or(NodeError::NotOurs(id))?;
+    let made = refill::make(&node.habits(), folder, id).await;
+    made.map_err(|source| NodeError::Replace { device: id, source })?;
+    println!("{id}: made anew in {}; start the node, and it is filled", folder.display());
+    Ok(())
 }
 
 async fn make_devices(node: &Node) -> Result<(), NodeError> {

@@ -34,7 +34,7 @@ pub(crate) struct Watched {
 pub(crate) enum NotReady {
     #[error("it is stopping")]
     Stopping,
-    #[error("{device} isn't there: {reason}")]
+    #[error("{device} doesn't work: {reason}")]
     Device { device: DeviceId, reason: String },
     #[error("{lost} of {partitions} partitions have no majority of their replicas")]
     NoMajority { lost: usize, partitions: usize },
@@ -63,16 +63,7 @@ impl Watched {
             return Err(NotReady::Stopping);
         }
         for (device, opened) in self.devices.iter() {
-            let state = match opened {
-                OpenedDevice::Present(open) => open.state().await.map_err(|error| error.to_string()),
-                OpenedDevice::Absent { reason } => Err(reason.clone()),
-            };
-            let reason = match state {
-                Ok(state) if state.has_failed => "it has failed".to_owned(),
-                Ok(_) => continue,
-                Err(reason) => reason,
-            };
-            return Err(NotReady::Device { device: *device, reason });
+            check_device(opened).await.map_err(|reason| NotReady::Device { device: *device, reason })?;
         }
         if self.gateway.is_some() {
             let ring = self.store.ring();
@@ -95,5 +86,15 @@ impl Watched {
             Some(network) => network.replicas(&self.store.ring()),
             None => replicas_of(&self.devices),
         }
+    }
+}
+
+/// Fails with what keeps the device from working.
+async fn check_device(opened: &OpenedDevice) -> Result<(), String> {
+    let state = opened.device()?.state().await.map_err(|error| error.to_string())?;
+    match opened {
+        _ if state.has_failed => Err("it has failed".to_owned()),
+        OpenedDevice::Refilled(refilled) if !refilled.is_full() => Err("it is being refilled".to_owned()),
+        _ => Ok(()),
     }
 }

@@ -18,8 +18,8 @@ pub use garbage::collect_garbage;
 pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
 pub(crate) use references::is_owned;
 pub use repair::{
-    BlobCursor, BlobRound, BlobSweep, RepairRound, ScrubBudget, ScrubRound, ScrubSweep, repair, repair_blobs,
-    scrub,
+    BlobCursor, BlobRound, BlobSweep, RefillRound, RepairRound, ScrubBudget, ScrubRound, ScrubSweep, refill,
+    repair, repair_blobs, scrub,
 };
 pub use tombstones::remove_tombstones;
 

@@ -143,8 +143,15 @@ async fn attempt<D: Dialect>(
     record.asks_for(D::operation(&command));
     let Identified { identity, command, body, context } = dialect.identify(about, command, body).await?;
     record.is_from(&identity);
+    if Record::needs_turn_to_receive(body.declared()) {
+        record.await_turn().await?;
+    }
     let store = Guarded::new(store, identity, context);
-    dialect.perform(command, body, &store, about).await
+    let response = dialect.perform(command, body, &store, about).await?;
+    if record.needs_turn_to_send(&response) {
+        record.await_turn().await?;
+    }
+    Ok(response)
 }
 
 /// What a panic said.

@@ -11,12 +11,13 @@ use martlet_auth::request::{Absence, Transport};
 use martlet_auth::token::TokenKey;
 use martlet_auth::{GrantsCache, RequestContext, Users};
 use martlet_model::{Clock, Store};
+use tokio::sync::Semaphore;
 
 use crate::body::RequestBody;
 use crate::dialect::{self, About, Answering};
 use crate::drain::Drain;
 use crate::journal::Journal;
-use crate::limits::{CONNECTIONS_COUNT_MAX, SLOW_REQUEST};
+use crate::limits::{CONNECTIONS_COUNT_MAX, LARGE_BODIES_COUNT_MAX, SLOW_REQUEST};
 use crate::request_id::RequestIds;
 use crate::route::{Route, Routes};
 use crate::ruled::Ruled;
@@ -51,6 +52,8 @@ pub struct Habits {
     pub slow: Duration,
     /// Connections served at once; further ones wait to be accepted.
     pub connections_max: usize,
+    /// Large bodies that are on their way at once; further ones wait, and are refused after a while.
+    pub large_bodies_max: usize,
     /// How long a gateway that is told to stop goes on accepting requests, while it tells balancers to stay away.
     pub drain: Duration,
     /// As long as there is such a file, `/healthcheck` says that this proxy isn't to be sent requests.
@@ -63,6 +66,7 @@ impl Default for Habits {
             logs_every_request: true,
             slow: SLOW_REQUEST,
             connections_max: CONNECTIONS_COUNT_MAX,
+            large_bodies_max: LARGE_BODIES_COUNT_MAX,
             drain: Duration::ZERO,
             healthcheck_disable_file: None,
         }
@@ -96,9 +100,13 @@ impl Gateway {
     ) -> Self {
         let Options { region, virtual_host_suffixes, request_id_seed, token_key, storage_url_scheme } =
             options;
-        let Habits { logs_every_request, slow, connections_max, drain, healthcheck_disable_file } = habits;
-        let drain_duration = drain;
-        let drain = Arc::new(Drain::new(healthcheck_disable_file));
+        let drain = Arc::new(Drain::new(habits.healthcheck_disable_file));
+        let journal = Journal {
+            traffic: Arc::default(),
+            tells_all: habits.logs_every_request,
+            slow: habits.slow,
+            turns: Arc::new(Semaphore::new(habits.large_bodies_max)),
+        };
         let store: Arc<dyn Store> = Arc::new(Ruled::new(store, clock.clone()));
         let virtual_hosts = VirtualHosts::new(virtual_host_suffixes);
         Self {
@@ -117,10 +125,10 @@ impl Gateway {
             s3: Arc::new(S3::new(users, clock, region, virtual_hosts)),
             ids: RequestIds::new(request_id_seed),
             store,
-            journal: Journal { traffic: Arc::default(), tells_all: logs_every_request, slow },
+            journal,
             drain,
-            drain_duration,
-            connections_max,
+            drain_duration: habits.drain,
+            connections_max: habits.connections_max,
         }
     }
 

@@ -19,9 +19,12 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body::{Body as _, Frame, SizeHint};
 use martlet_auth::Identity;
-use tokio::time::Instant;
+use martlet_model::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 use crate::body::BodyCall;
+use crate::limits::{BODY_TURN_WAIT_MAX, SMALL_BODY_BYTES_MAX};
 use crate::request_id::RequestId;
 use crate::traffic::{OperationName, Passed, Traffic, UNKNOWN};
 
@@ -56,6 +59,8 @@ pub(crate) struct Journal {
     pub(crate) tells_all: bool,
     /// A request that takes longer than this to answer is told as a slow one.
     pub(crate) slow: Duration,
+    /// A permit for each large body that may be on its way at once.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 /// One request.
@@ -70,6 +75,8 @@ pub(crate) struct Record {
     body: BodyCall,
     begun: Instant,
     answer: Option<Answer>,
+    /// Held from the beginning of a large body to the end of the answer.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -107,6 +114,7 @@ impl Journal {
             body,
             begun: Instant::now(),
             answer: None,
+            turn: None,
         }
     }
 }
@@ -122,6 +130,24 @@ impl Record {
 
     pub(crate) fn is_from(&mut self, identity: &Identity) {
         self.identity = identity.clone();
+    }
+
+    /// Whether the request's body has to wait for its turn: what a body may hold in memory, only so many hold at once.
+    pub(crate) fn needs_turn_to_receive(declared_bytes: Option<u64>) -> bool {
+        declared_bytes.is_none_or(|bytes| SMALL_BODY_BYTES_MAX < bytes)
+    }
+
+    /// The same for the answer's body.
+    pub(crate) fn needs_turn_to_send(&self, response: &Response) -> bool {
+        let declared_bytes = declared(response.headers()).unwrap_or(response.body().size_hint().lower());
+        SMALL_BODY_BYTES_MAX < declared_bytes && self.head.method != Method::HEAD && self.turn.is_none()
+    }
+
+    /// Waits until there is room for one more large body; it is held until the record is dropped.
+    pub(crate) async fn await_turn(&mut self) -> Result<(), Error> {
+        let turn = timeout(BODY_TURN_WAIT_MAX, self.journal.turns.clone().acquire_owned()).await;
+        self.turn = turn.map_err(|_| Error::Unavailable("too many large bodies at once"))?.ok();
+        Ok(())
     }
 
     /// The same answer, which tells of itself when it has been sent.

@@ -33,6 +33,16 @@ pub const LINGER_DURATION_MAX: Duration = Duration::from_secs(5);
 /// Connections served at once, unless options say otherwise; further ones wait to be accepted.
 pub const CONNECTIONS_COUNT_MAX: usize = 16 * 1024;
 
+/// Bodies above [`SMALL_BODY_BYTES_MAX`] that are on their way at once, in either direction, unless options say
+/// otherwise. Each may hold about 1 MiB: what is read ahead, and the blocks that wait for the slowest device.
+pub const LARGE_BODIES_COUNT_MAX: usize = 1024;
+
+/// A body up to this size needs no turn.
+pub const SMALL_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long a large body waits for its turn, before the answer is 503.
+pub const BODY_TURN_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// A request that takes longer than this to answer is told as a slow one, unless options say otherwise.
 pub const SLOW_REQUEST: Duration = Duration::from_secs(5);
 

@@ -158,19 +158,22 @@ fn collect_links(exposition: &mut Exposition, network: &Network) {
 
 /// The process's own devices.
 async fn collect_devices(exposition: &mut Exposition, watched: &Watched) {
-    let (mut up, mut present) = (Vec::new(), Vec::new());
+    let (mut up, mut refilling, mut present) = (Vec::new(), Vec::new(), Vec::new());
     for (id, opened) in watched.devices.iter() {
-        let state = match opened {
-            OpenedDevice::Present(device) => {
-                device.state().await.ok().map(|state| (device.figures().clone(), state))
-            }
-            OpenedDevice::Absent { .. } => None,
+        let state = match opened.device() {
+            Ok(device) => device.state().await.ok().map(|state| (device.figures().clone(), state)),
+            Err(_) => None,
         };
+        let is_filling = matches!(opened, OpenedDevice::Refilled(device) if !device.is_full());
+        refilling.push((vec![("device", id.0.to_string())], flag(is_filling)));
         let is_up = state.as_ref().is_some_and(|(_, state)| !state.has_failed);
         up.push((vec![("device", id.0.to_string())], flag(is_up)));
         present.extend(state.map(|(figures, state)| (vec![("device", id.0.to_string())], figures, state)));
     }
     exposition.gauges("martlet_device_up", "Whether a device of this process works", up);
+    let help =
+        "Whether a device of this process is filled from its peers, and doesn't count for majorities yet";
+    exposition.gauges("martlet_device_refilling", help, refilling);
     let spreads = |of: fn(&DeviceFigures) -> Spread| {
         present.iter().map(|(labels, figures, _)| (labels.clone(), of(figures))).collect::<Vec<_>>()
     };

@@ -11,7 +11,7 @@ use martlet_ring::{DeviceId, Partition};
 use tokio::time::sleep;
 
 use super::asking::ask_each;
-use super::level::{Outcome, level};
+use super::level::{Outcome, level, propose_again};
 use super::missed::{Deliveries, deliver};
 use super::responsibility::{by_device, led_by};
 use super::walk::{Group, Rows, Tables, Walk};
@@ -22,7 +22,7 @@ const PARTITIONS_AT_ONCE: usize = 4096;
 
 /// How often partitions must be seen to differ before their rows are compared. A write that is under way is on one
 /// replica sooner than on the next: a single look would send a busy cluster through its rows all the time.
-const LOOKS: u32 = 3;
+pub(super) const LOOKS: u32 = 3;
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Rows that are looked at more closely, and proposed once more, at once.
@@ -64,7 +64,7 @@ pub(crate) async fn repair(shared: &Arc<Shared>, device: DeviceId) -> RepairRoun
         round.partitions_unknown += found.unknown.len();
         round.partitions_different += found.different.len();
         if !found.different.is_empty() {
-            level_tables(shared, &found.different, &mut round).await;
+            level_tables(shared, (&found.different, Way::LookAgain), &mut round).await;
         }
     }
     let is_ours = |hash| led.binary_search(&shared.ring.partition_of(hash)).is_ok();
@@ -78,14 +78,23 @@ pub(crate) async fn repair(shared: &Arc<Shared>, device: DeviceId) -> RepairRoun
     round
 }
 
-/// How the replicas of some partitions compare.
-struct Comparison {
-    different: Vec<Partition>,
-    /// Not every replica answered; they may be among `different` as well.
-    unknown: Vec<Partition>,
+/// How a row is brought level on which replicas differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// All replicas are asked once more first: a write that was under way may have ended.
+    LookAgain,
+    /// It is proposed at once, since one of its replicas doesn't say more than what it told.
+    AsTold,
 }
 
-async fn compare(shared: &Shared, partitions: &[Partition], looks: u32) -> Comparison {
+/// How the replicas of some partitions compare.
+pub(super) struct Comparison {
+    pub(super) different: Vec<Partition>,
+    /// Not every replica answered; they may be among `different` as well.
+    pub(super) unknown: Vec<Partition>,
+}
+
+pub(super) async fn compare(shared: &Shared, partitions: &[Partition], looks: u32) -> Comparison {
     let mut found = Comparison { different: partitions.to_vec(), unknown: Vec::new() };
     for look in 0..looks {
         if found.different.is_empty() {
@@ -129,12 +138,16 @@ async fn digests(shared: &Shared, partitions: &[Partition]) -> HashMap<(DeviceId
 }
 
 /// Goes through the tables of partitions that differ.
-async fn level_tables(shared: &Arc<Shared>, partitions: &[Partition], round: &mut RepairRound) {
+pub(super) async fn level_tables(
+    shared: &Arc<Shared>,
+    (partitions, way): (&[Partition], Way),
+    round: &mut RepairRound,
+) {
     let mut tables = Walk::new(shared, Tables, partitions, None);
     while let Some(group) = tables.next().await {
         let different = different_partitions(shared, &group, tables.failed());
         if !different.is_empty() {
-            level_rows(shared, group.name, &different, round).await;
+            level_rows(shared, (group.name, &different), way, round).await;
         }
     }
 }
@@ -164,20 +177,25 @@ fn different_partitions(shared: &Shared, group: &Group<Tables>, failed: &[Device
 }
 
 /// Compares the ballots of a table's rows, and levels those that differ.
-async fn level_rows(shared: &Arc<Shared>, table: TableId, partitions: &[Partition], round: &mut RepairRound) {
+async fn level_rows(
+    shared: &Arc<Shared>,
+    (table, partitions): (TableId, &[Partition]),
+    way: Way,
+    round: &mut RepairRound,
+) {
     let mut rows = Walk::new(shared, Rows { table, depth: SurveyDepth::Ballots }, partitions, None);
-    let mut batch: Vec<RowAddress> = Vec::new();
+    let mut batch: Vec<(RowAddress, Option<DeviceId>)> = Vec::new();
     loop {
         let group = rows.next().await;
         let is_last = group.is_none();
         if let Some(group) = group {
             let row = shared.address(table, group.name.clone());
             if differs(shared, &row, &group.reports, rows.failed()) {
-                batch.push(row);
+                batch.push((row, holder(&group.reports)));
             }
         }
         if batch.len() >= 16 * ROWS_AT_ONCE || is_last {
-            level_batch(shared, std::mem::take(&mut batch), round).await;
+            level_batch(shared, (std::mem::take(&mut batch), way), round).await;
         }
         if is_last {
             return;
@@ -201,8 +219,29 @@ pub(super) fn differs(
     ballots.contains(&Some(None)) || ballots.windows(2).any(|pair| pair[0] != pair[1])
 }
 
-async fn level_batch(shared: &Arc<Shared>, rows: Vec<RowAddress>, round: &mut RepairRound) {
-    let leveling = rows.into_iter().map(|row| async move { level(shared, &row).await });
+/// Who told the highest ballot.
+fn holder(reports: &[(DeviceId, SurveyedRow)]) -> Option<DeviceId> {
+    let ballots = reports.iter().filter_map(|(device, row)| Some((row.standing.ballot()?, *device)));
+    ballots.max().map(|(_, device)| device)
+}
+
+async fn level_batch(
+    shared: &Arc<Shared>,
+    (rows, way): (Vec<(RowAddress, Option<DeviceId>)>, Way),
+    round: &mut RepairRound,
+) {
+    let leveling = rows.into_iter().map(|(row, holder)| async move {
+        match (way, holder) {
+            (Way::LookAgain, _) | (Way::AsTold, None) => level(shared, &row).await,
+            (Way::AsTold, Some(holder)) => propose_again(shared, &row, holder).await.map_or_else(
+                |error| {
+                    tracing::debug!(?row, %error, "a row is left for another pass");
+                    Outcome::Undecided
+                },
+                |()| Outcome::Leveled,
+            ),
+        }
+    });
     let mut outcomes = stream::iter(leveling).buffer_unordered(ROWS_AT_ONCE);
     while let Some(outcome) = outcomes.next().await {
         match outcome {

@@ -1,12 +1,13 @@
 //! Repair, one pass at a time.
 
-use martlet_model::Result;
+use martlet_model::{Result, Timestamp};
 use martlet_protocol::BlobId;
 use martlet_ring::DeviceId;
 
 use super::unknown_device;
 use crate::cluster::ClusterStore;
 pub use crate::repair::blobs::{BlobCursor, BlobRound, BlobSweep};
+pub use crate::repair::refill::RefillRound;
 pub use crate::repair::rows::RepairRound;
 pub use crate::repair::scrub::{ScrubBudget, ScrubRound, ScrubSweep};
 
@@ -18,6 +19,19 @@ pub async fn repair(store: &ClusterStore, device: DeviceId) -> Result<RepairRoun
     let shared = &store.shared;
     shared.device(device).ok_or_else(|| unknown_device(device))?;
     let round = crate::repair::rows::repair(shared, device).await;
+    shared.figures.rows_leveled.add(round.rows_leveled as u64);
+    Ok(round)
+}
+
+/// Brings a device level that was made anew in place of a lost one, and that answers no question about rows yet;
+/// `floor` is the time up to which it refuses ballots. See `repair::refill` for what makes it safe.
+///
+/// Once a round is complete, the device may answer like any other. Bytes that lie apart from their rows it gets
+/// by [`repair_blobs`] for all devices.
+pub async fn refill(store: &ClusterStore, device: DeviceId, floor: Timestamp) -> Result<RefillRound> {
+    let shared = &store.shared;
+    shared.device(device).ok_or_else(|| unknown_device(device))?;
+    let round = crate::repair::refill::refill(shared, device, floor).await;
     shared.figures.rows_leveled.add(round.rows_leveled as u64);
     Ok(round)
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use martlet_link::NodeLink;
-use martlet_link::limits::{BACKOFF_MAX, CONNECT_TIMEOUT, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX};
+use martlet_link::limits::{
+    BACKOFF_MAX, BULK_CONNECTIONS, CONNECT_TIMEOUT, REQUESTS_IN_FLIGHT_MAX, SILENCE_MAX,
+};
 use martlet_link::server::Devices;
 use martlet_protocol::{
     BLOCK_BYTES, BlobId, Block, Prepare, ReadBlob, ReadRow, Replica, ReplicaError, RowReply, Want,
@@ -343,4 +345,17 @@ async fn a_request_above_the_limit_is_refused_before_it_is_sent() {
     let outcome = subject.replica.reclaim(blobs).await;
     assert!(matches!(outcome, Err(ReplicaError::Invalid(_))), "{outcome:?}");
     subject.replica.accept(accept(row("a"), 10, live(vec![]))).await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_that_were_opened_that_ended_and_that_failed_are_counted() {
+    let memory = memory();
+    let node = Node::start(devices(&memory)).await;
+    let link = link_to(&node);
+    let figures = link.figures().clone();
+    eventually(|| figures.opened.get() == 1 + BULK_CONNECTIONS as u64).await;
+    assert_eq!((figures.ended.get(), figures.failed.get()), (0, 0));
+    node.kill().await;
+    eventually(|| figures.ended.get() == 1 + BULK_CONNECTIONS as u64 && figures.failed.get() > 0).await;
+    assert_eq!(figures.opened.get(), 1 + BULK_CONNECTIONS as u64);
 }

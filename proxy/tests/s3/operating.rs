@@ -110,3 +110,27 @@ async fn connections_above_the_limit_wait_until_another_ends() {
     let answer = timeout(Duration::from_secs(10), waiting).await.expect("there is room now");
     assert_eq!(answer.status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_large_body_waits_for_its_turn_and_small_ones_do_not() {
+    let server = Server::with(|store| store, Habits { large_bodies_max: 1, ..Habits::default() }).await;
+    server.put("/box", "").await.expect(200);
+    let large = vec![b'x'; 100_000];
+    let mut first = TcpStream::connect(server.address).await.expect("the server accepts");
+    let call = server.call("PUT", "/box/first").body(&large);
+    let bytes = call.bytes();
+    let (begin, rest) = bytes.split_at(bytes.len() - 50_000);
+    first.write_all(begin).await.unwrap();
+    while server.traffic.requests.get() < 1 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    sleep(Duration::from_millis(100)).await;
+    server.put("/box/small", "x").await.expect(200);
+    server.put("/box/second", &large).await.refused(503, "ServiceUnavailable");
+    first.write_all(rest).await.unwrap();
+    let mut received = Vec::new();
+    first.read_to_end(&mut received).await.unwrap();
+    Answer::read(&received).expect(200);
+    server.put("/box/second", &large).await.expect(200);
+    assert_eq!(server.get("/box/second").await.expect(200).body, large);
+}

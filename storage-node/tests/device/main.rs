@@ -10,6 +10,7 @@ mod blobs;
 mod counting;
 mod damage;
 mod failing;
+mod figures;
 mod interleaving;
 mod listing;
 mod model;

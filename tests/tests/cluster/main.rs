@@ -17,6 +17,8 @@ mod lost_nodes;
 #[cfg(test)]
 mod operating;
 #[cfg(test)]
+mod replaced_disks;
+#[cfg(test)]
 mod rings;
 #[cfg(test)]
 mod rolling;
