@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use martlet_ring::PlacementHash;
 
+use crate::checksum::Checksum;
 use crate::replica::ReplicaError;
 use crate::row::RowAddress;
 
@@ -17,17 +18,6 @@ pub const BLOCK_BYTES: usize = 64 * 1024;
 /// Identifies a blob; random, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobId(pub [u8; 16]);
-
-/// CRC-64/NVME.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Checksum(pub u64);
-
-/// The checksum of bytes that come piece by piece.
-///
-/// Reading the bytes again costs far less than joining the checksums of two pieces:
-/// about a microsecond for a block, against some three hundred.
-#[derive(Clone, Copy)]
-pub struct RunningChecksum(crc_fast::Digest);
 
 /// A blob as a row refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,35 +78,6 @@ pub trait BlobWriter: Send {
     async fn finish(self: Box<Self>) -> Result<(), ReplicaError>;
 }
 
-impl Checksum {
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes))
-    }
-}
-
-impl RunningChecksum {
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Over everything so far.
-    pub fn checksum(&self) -> Checksum {
-        Checksum(self.0.finalize())
-    }
-}
-
-impl Default for RunningChecksum {
-    fn default() -> Self {
-        Self(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme))
-    }
-}
-
-impl fmt::Debug for RunningChecksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.checksum().fmt(f)
-    }
-}
-
 impl Block {
     pub fn new(bytes: Bytes) -> Self {
         Self { checksum: Checksum::of(&bytes), bytes }
@@ -131,32 +92,5 @@ impl Block {
 impl fmt::Debug for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checksum_is_crc_64_nvme() {
-        // The check value of the CRC catalogue.
-        assert_eq!(Checksum::of(b"123456789"), Checksum(0xae8b_1486_0a79_9888));
-    }
-
-    #[test]
-    fn a_checksum_can_be_made_piece_by_piece() {
-        let mut running = RunningChecksum::default();
-        assert_eq!(running.checksum(), Checksum::of(b""));
-        running.update(b"12345");
-        assert_eq!(running.checksum(), Checksum::of(b"12345"));
-        running.update(b"6789");
-        assert_eq!(running.checksum(), Checksum::of(b"123456789"));
     }
 }

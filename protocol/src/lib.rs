@@ -4,7 +4,7 @@
 //! whether it is in the same process or at the other end of a connection.
 //!
 //! Reading order: [`row`] (what is addressed), [`change`] (prepare and accept), [`read`], [`list`],
-//! [`blob`] (bytes), [`upkeep`] (garbage, tombstones, counters, seals), [`survey`] (what repair compares),
+//! [`blob`] and [`checksum`] (bytes), [`upkeep`] (garbage, tombstones, counters, seals), [`survey`] (what repair compares),
 //! and [`replica`], the trait.
 //!
 //! **Invariant:** nothing here does I/O, and nothing here knows accounts, buckets or HTTP:
@@ -12,6 +12,7 @@
 
 pub mod blob;
 pub mod change;
+pub mod checksum;
 pub mod list;
 pub mod read;
 pub mod replica;
@@ -19,11 +20,9 @@ pub mod row;
 pub mod survey;
 pub mod upkeep;
 
-pub use blob::{
-    BLOCK_BYTES, BlobId, BlobOwner, BlobRef, BlobWriter, Block, BlockStream, Checksum, NewBlob, ReadBlob,
-    RunningChecksum,
-};
+pub use blob::{BLOCK_BYTES, BlobId, BlobOwner, BlobRef, BlobWriter, Block, BlockStream, NewBlob, ReadBlob};
 pub use change::{Accept, CARRIED_BYTES_MAX, CarriedBody, Prepare, Promise};
+pub use checksum::{Checksum, RunningChecksum};
 pub use list::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage, Scope};
 pub use read::{ReadRow, RowReply, Want};
 pub use replica::{Replica, ReplicaError};

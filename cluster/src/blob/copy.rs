@@ -64,7 +64,7 @@ async fn pour(
         }
         let block_bytes = block.bytes.len() as u64;
         bytes += block_bytes;
-        checksum.update(&block.bytes);
+        checksum.add(block.checksum, block.bytes.len());
         writer.write(block).await?;
     }
     if (bytes, checksum.checksum()) != (blob.bytes, blob.checksum) {

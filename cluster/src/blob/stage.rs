@@ -97,7 +97,7 @@ impl Stage {
     pub(crate) async fn write(&mut self, block: Block) -> Result<()> {
         let block_bytes = block.bytes.len() as u64;
         self.bytes += block_bytes;
-        self.checksum.update(&block.bytes);
+        self.checksum.add(block.checksum, block.bytes.len());
         let writers = std::mem::take(&mut self.writers);
         let devices: Vec<_> = writers.iter().map(|writer| writer.device.clone()).collect();
         let mut calls: FuturesUnordered<_> = writers

@@ -93,7 +93,7 @@ impl BlobWriter for Upload {
             return Err(ReplicaError::Invalid("a block doesn't match its checksum"));
         }
         self.last_was_short = block.bytes.len() < BLOCK_BYTES;
-        self.checksum.update(&block.bytes);
+        self.checksum.add(block.checksum, block.bytes.len());
         self.total_bytes += block.bytes.len() as u64;
         self.gathered_bytes += block.bytes.len();
         self.gathered.push(block);
