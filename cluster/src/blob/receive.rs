@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{BodyError, ByteStream, Error, Md5, Result};
@@ -221,7 +221,10 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Cuts chunks of any size into blocks: without a copy where a chunk holds a whole block, else with one.
+/// Where blocks begin in memory, by multiples: from there devices can write them without another copy each.
+const BLOCK_ALIGNMENT_BYTES: usize = 4096;
+
+/// Cuts chunks of any size into blocks.
 struct Cutter {
     partial: BytesMut,
 }
@@ -229,23 +232,29 @@ struct Cutter {
 impl Cutter {
     /// The next whole block, taken off the front of `chunk`; what doesn't fill one is kept for the next chunk.
     fn cut(&mut self, chunk: &mut Bytes) -> Option<Bytes> {
-        if self.partial.is_empty() && chunk.len() >= BLOCK_BYTES {
-            return Some(chunk.split_to(BLOCK_BYTES));
-        }
         if chunk.is_empty() {
             return None;
         }
-        if self.partial.capacity() < BLOCK_BYTES {
-            self.partial.reserve(BLOCK_BYTES - self.partial.len());
+        if self.partial.is_empty() {
+            self.partial = aligned_buffer();
         }
         let taken = chunk.split_to(chunk.len().min(BLOCK_BYTES - self.partial.len()));
         self.partial.extend_from_slice(&taken);
-        (self.partial.len() == BLOCK_BYTES).then(|| self.partial.split().freeze())
+        (self.partial.len() == BLOCK_BYTES).then(|| std::mem::take(&mut self.partial).freeze())
     }
 
     fn rest(&mut self) -> Option<Bytes> {
-        (!self.partial.is_empty()).then(|| self.partial.split().freeze())
+        (!self.partial.is_empty()).then(|| std::mem::take(&mut self.partial).freeze())
     }
+}
+
+/// Room for a block.
+fn aligned_buffer() -> BytesMut {
+    let mut buffer = BytesMut::with_capacity(BLOCK_BYTES + BLOCK_ALIGNMENT_BYTES);
+    let unaligned = buffer.as_ptr().align_offset(BLOCK_ALIGNMENT_BYTES).min(BLOCK_ALIGNMENT_BYTES);
+    buffer.resize(unaligned, 0);
+    buffer.advance(unaligned);
+    buffer
 }
 
 #[cfg(test)]
@@ -265,6 +274,7 @@ mod tests {
                 }
             }
             assert!(blocks.iter().all(|block| block.len() == BLOCK_BYTES));
+            assert!(blocks.iter().all(|block| block.as_ptr().addr() % BLOCK_ALIGNMENT_BYTES == 0));
             blocks.extend(cutter.rest());
             assert_eq!(blocks.concat(), body, "chunks of {chunk_bytes}");
         }

@@ -60,11 +60,11 @@ impl StagedFile {
 
     pub fn append(&mut self, blocks: &[Block]) -> Result<(), DiskError> {
         let pieces: Vec<_> = blocks.iter().map(|block| IoSlice::new(&block.bytes)).collect();
-        let written = self.file.write_at(&pieces, self.bytes);
+        let written = self.file.write_bulk(&pieces, self.bytes);
         written.map_err(|error| DiskError::of_write("write a blob file", error))?;
         for block in blocks {
             let block_bytes = block.bytes.len() as u64;
-            self.checksum.update(&block.bytes);
+            self.checksum.add(block.checksum, block.bytes.len());
             self.bytes += block_bytes;
             self.blocks.push(block.checksum);
         }

@@ -45,6 +45,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     fn bytes(&self) -> io::Result<u64>;
     /// Writes all pieces one after the other from `offset` on, and lengthens the file where needed.
     fn write_at(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+    /// The same, for many bytes that nobody is expected to read soon: they needn't be kept in memory.
+    fn write_bulk(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        self.write_at(pieces, offset)
+    }
     /// Fills the buffer. `UnexpectedEof`: the file is shorter.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     fn truncate(&self, bytes: u64) -> io::Result<()>;

@@ -1,10 +1,11 @@
 //! The operating system's file system.
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::FallocateFlags;
 
@@ -17,8 +18,28 @@ const PIECES_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemFiles;
 
+/// What the kernel asks of a write past the page cache, at most: of the position, of each piece's place in memory, and
+/// of its length.
+const DIRECT_ALIGNMENT_BYTES: usize = 4096;
+
+/// Below this a write past the page cache isn't worth its while.
+const DIRECT_BYTES_MIN: usize = 256 * 1024;
+
+/// The most bytes that are copied to where they are aligned, at once.
+const ALIGNED_COPY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 #[derive(Debug)]
-struct SystemFile(File);
+struct SystemFile {
+    file: File,
+    path: PathBuf,
+    /// The same file past the page cache; `None` where the file system can't do that.
+    direct: OnceLock<Option<File>>,
+}
+
+thread_local! {
+    /// Where pieces of large blobs are copied to that aren't aligned. Only the threads that write blob files have one.
+    static ALIGNED_COPY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The kernel keeps the lock for as long as the file is open.
 #[derive(Debug)]
@@ -33,11 +54,11 @@ impl Files for SystemFiles {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Arc::new(SystemFile(file)))
+        Ok(Arc::new(SystemFile::new(file, path)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(SystemFile(OpenOptions::new().read(true).write(true).open(path)?)))
+        Ok(Arc::new(SystemFile::new(OpenOptions::new().read(true).write(true).open(path)?, path)))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -78,46 +99,145 @@ impl Files for SystemFiles {
     }
 }
 
-impl DiskFile for SystemFile {
-    fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+impl SystemFile {
+    fn new(file: File, path: &Path) -> Self {
+        Self { file, path: path.to_owned(), direct: OnceLock::new() }
     }
 
-    fn write_at(&self, pieces: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
-        let mut pieces = pieces.to_vec();
-        let mut left = pieces.as_mut_slice();
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            let now = &left[..left.len().min(PIECES_MAX)];
-            match rustix::io::pwritev(&self.0, now, offset) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    offset += written as u64;
-                    IoSlice::advance_slices(&mut left, written);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+    fn direct(&self) -> Option<&File> {
+        let open = || {
+            let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+            OpenOptions::new().write(true).custom_flags(flags).open(&self.path).ok()
+        };
+        self.direct.get_or_init(open).as_ref()
+    }
+
+    /// Past the page cache, if that can be done at all. Else nothing of it, or only the beginning, is written.
+    fn write_direct(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<bool> {
+        let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if bytes < DIRECT_BYTES_MIN || !is_aligned(bytes) || !is_aligned(usize::try_from(offset).unwrap_or(1))
+        {
+            return Ok(false);
         }
-        Ok(())
+        let Some(direct) = self.direct() else { return Ok(false) };
+        let written =
+            if pieces.iter().all(|piece| is_aligned(piece.as_ptr().addr()) && is_aligned(piece.len())) {
+                write_all(direct, pieces, offset)
+            } else if bytes <= ALIGNED_COPY_BYTES_MAX {
+                with_aligned_copy(pieces, |copy| write_all(direct, &[IoSlice::new(copy)], offset))
+            } else {
+                return Ok(false);
+            };
+        match written {
+            Ok(()) => Ok(true),
+            // Not with this alignment, or not here.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl DiskFile for SystemFile {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn write_at(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        write_all(&self.file, pieces, offset)
+    }
+
+    fn write_bulk(&self, pieces: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        if self.write_direct(pieces, offset)? { Ok(()) } else { self.write_at(pieces, offset) }
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
+        self.file.read_exact_at(buffer, offset)
     }
 
     fn truncate(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
+        self.file.set_len(bytes)
     }
 
     fn punch_hole(&self, offset: u64, bytes: u64) -> io::Result<()> {
         let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Ok(rustix::fs::fallocate(&self.0, how, offset, bytes)?)
+        Ok(rustix::fs::fallocate(&self.file, how, offset, bytes)?)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }
 
 impl FileLock for SystemLock {}
+
+fn write_all(file: &File, pieces: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+    let mut pieces = pieces.to_vec();
+    let mut left = pieces.as_mut_slice();
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        let now = &left[..left.len().min(PIECES_MAX)];
+        match rustix::io::pwritev(file, now, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut left, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn is_aligned(number: usize) -> bool {
+    number.is_multiple_of(DIRECT_ALIGNMENT_BYTES)
+}
+
+fn with_aligned_copy<T>(pieces: &[IoSlice<'_>], work: impl FnOnce(&[u8]) -> T) -> T {
+    ALIGNED_COPY.with_borrow_mut(|copy| {
+        copy.clear();
+        copy.reserve(pieces.iter().map(|piece| piece.len()).sum::<usize>() + DIRECT_ALIGNMENT_BYTES);
+        let unaligned = copy.as_ptr().align_offset(DIRECT_ALIGNMENT_BYTES).min(DIRECT_ALIGNMENT_BYTES);
+        copy.resize(unaligned, 0);
+        for piece in pieces {
+            copy.extend_from_slice(piece);
+        }
+        work(&copy[unaligned..])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8], pieces_bytes: usize, offset: u64) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let file = SystemFiles.create(&path).unwrap();
+        file.write_at(&[IoSlice::new(&vec![0xa5; usize::try_from(offset).unwrap()])], 0).unwrap();
+        let pieces: Vec<_> = bytes.chunks(pieces_bytes).map(IoSlice::new).collect();
+        file.write_bulk(&pieces, offset).unwrap();
+        file.sync().unwrap();
+        let mut read = vec![0; bytes.len()];
+        file.read_at(&mut read, offset).unwrap();
+        assert_eq!(fs::read(&path).unwrap().len() as u64, offset + bytes.len() as u64);
+        read
+    }
+
+    #[test]
+    fn what_is_written_past_the_page_cache_reads_back_however_it_is_aligned() {
+        let bytes: Vec<u8> =
+            (0..3 * 1024 * 1024_u32).map(|number| u8::try_from(number % 251).unwrap()).collect();
+        let unaligned = bytes.as_ptr().align_offset(DIRECT_ALIGNMENT_BYTES);
+        for start in [unaligned, unaligned + 1] {
+            for length in [DIRECT_BYTES_MIN, DIRECT_BYTES_MIN + 1, 64 * 1024, 1024 * 1024, 2_500_000] {
+                for (piece_bytes, offset) in
+                    [(64 * 1024, 0), (64 * 1024, 8192), (10_000, 4096), (64 * 1024, 5)]
+                {
+                    let bytes = &bytes[start..start + length];
+                    assert!(written(bytes, piece_bytes, offset) == bytes, "{length} bytes at {offset}");
+                }
+            }
+        }
+    }
+}
