@@ -77,7 +77,8 @@ pub(crate) async fn page<T>(
         return Ok(Page { entries, next: None });
     }
     while let Some(found) = lister.next().await? {
-        let name = found.name().clone();
+        // Only that of the last one is answered.
+        let name = (entries.len() + 1 == limit).then(|| found.name().clone());
         let entry = match found {
             Found::Prefix(prefix) => ListEntry::Prefix(prefix),
             Found::Row { key, entry } => match item(key, &entry)? {
@@ -88,7 +89,7 @@ pub(crate) async fn page<T>(
         if entries.len() == limit {
             return Ok(Page { entries, next: last });
         }
-        last = Some(name);
+        last = name.or(last);
         entries.push(entry);
     }
     Ok(Page { entries, next: None })

@@ -160,13 +160,8 @@ impl Lister {
         }
         // A few ascending runs, which a merge sort joins in one pass.
         reports.sort_by(|one, other| name_of(&one.item).cmp(name_of(&other.item)));
-        let mut judgements = Vec::new();
-        let mut reports = reports.into_iter().peekable();
-        while let Some(first) = reports.next() {
-            let mut group = vec![first];
-            while let Some(more) = reports.next_if(|next| name_of(&next.item) == name_of(&group[0].item)) {
-                group.push(more);
-            }
+        let mut judgements = Vec::with_capacity(reports.len() / self.sources.len().max(1));
+        for group in reports.chunk_by_mut(|one, other| name_of(&one.item) == name_of(&other.item)) {
             // A device may cut its page inside of a prefix, and name that prefix again in the next one.
             if self.judged.as_ref().is_none_or(|judged| judged < name_of(&group[0].item)) {
                 judgements.push(judge(&self.shared.ring, group));
@@ -178,6 +173,9 @@ impl Lister {
 
     /// Reads what is disputed, and leaves out what isn't alive.
     async fn settle(&self, judgements: Vec<Judgement>) -> Result<VecDeque<Found>> {
+        if !judgements.iter().any(Judgement::is_disputed) {
+            return Ok(judgements.into_iter().filter_map(undisputed).collect());
+        }
         let settling = judgements.into_iter().map(|judgement| self.settle_one(judgement));
         let found = stream::iter(settling).buffered(DISPUTES_AT_ONCE);
         found.try_filter_map(|found| std::future::ready(Ok(found))).try_collect().await
@@ -185,9 +183,6 @@ impl Lister {
 
     async fn settle_one(&self, judgement: Judgement) -> Result<Option<Found>> {
         match judgement {
-            Judgement::Nothing => Ok(None),
-            Judgement::Row { key, entry } => Ok(entry.map(|entry| Found::Row { key, entry })),
-            Judgement::Prefix(prefix) => Ok(Some(Found::Prefix(prefix))),
             Judgement::DisputedRow(key) => {
                 let entry = entry_of(&self.shared, &self.question, key.clone()).await?;
                 Ok(entry.map(|entry| Found::Row { key, entry }))
@@ -196,7 +191,16 @@ impl Lister {
                 let alive = is_alive(&self.shared, &self.question, &prefix, evidence).await?;
                 Ok(alive.then_some(Found::Prefix(prefix)))
             }
+            certain => Ok(undisputed(certain)),
         }
+    }
+}
+
+fn undisputed(judgement: Judgement) -> Option<Found> {
+    match judgement {
+        Judgement::Row { key, entry } => entry.map(|entry| Found::Row { key, entry }),
+        Judgement::Prefix(prefix) => Some(Found::Prefix(prefix)),
+        Judgement::Nothing | Judgement::DisputedRow(_) | Judgement::DisputedPrefix { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the devices' reports of one name amount to. Pure.
 
 use bytes::Bytes;
-use martlet_protocol::{ListedItem, ListedPrefix, ListedRow};
+use martlet_protocol::{ListedItem, ListedPrefix};
 use martlet_register::Ballot;
 use martlet_ring::{DeviceId, PlacementHash, Ring};
 
@@ -27,29 +27,53 @@ pub(super) enum Judgement {
     Nothing,
 }
 
-/// Judges the reports of one name.
-pub(super) fn judge(ring: &Ring, reports: Vec<Report>) -> Judgement {
-    let (mut rows, mut prefixes) = (Vec::new(), Vec::new());
-    for Report { from, item } in reports {
-        match item {
-            // What a device still has of a partition that isn't its any more says nothing.
-            ListedItem::Row(row) if is_replica(ring, row.hash, from) => rows.push(row),
-            ListedItem::Prefix(prefix) if is_replica(ring, prefix.hash, from) => prefixes.push(prefix),
-            ListedItem::Row(_) | ListedItem::Prefix(_) => {}
-        }
+impl Judgement {
+    pub(super) fn is_disputed(&self) -> bool {
+        matches!(self, Self::DisputedRow(_) | Self::DisputedPrefix { .. })
     }
-    if prefixes.is_empty() { judge_row(ring, rows) } else { judge_prefix(ring, prefixes) }
 }
 
-fn judge_row(ring: &Ring, rows: Vec<ListedRow>) -> Judgement {
-    let majority = majority(ring);
-    let agreed = rows
-        .iter()
-        .position(|row| rows.iter().filter(|other| other.ballot == row.ballot).count() >= majority);
-    match (agreed, rows.into_iter().nth(agreed.unwrap_or(0))) {
-        (_, None) => Judgement::Nothing,
-        (Some(_), Some(row)) => Judgement::Row { key: row.key, entry: row.entry },
-        (None, Some(row)) => Judgement::DisputedRow(row.key),
+/// Judges the reports of one name, and may take out of them what they hold.
+pub(super) fn judge(ring: &Ring, reports: &mut [Report]) -> Judgement {
+    // What a device still has of a partition that isn't its any more says nothing.
+    let counts = |report: &Report| match &report.item {
+        ListedItem::Row(row) => is_replica(ring, row.hash, report.from),
+        ListedItem::Prefix(prefix) => is_replica(ring, prefix.hash, report.from),
+    };
+    let prefixes: Vec<ListedPrefix> =
+        reports.iter().filter(|report| counts(report)).filter_map(prefix_of).collect();
+    if !prefixes.is_empty() {
+        return judge_prefix(ring, prefixes);
+    }
+    let ballots =
+        |of: Ballot| reports.iter().filter(move |other| counts(other) && ballot_of(other) == of).count();
+    let is_agreed = |report: &Report| counts(report) && ballots(ballot_of(report)) >= majority(ring);
+    let agreed = reports.iter().position(is_agreed);
+    let chosen = agreed.or_else(|| reports.iter().position(counts));
+    match chosen.map(|index| &mut reports[index].item) {
+        Some(ListedItem::Row(row)) => {
+            let key = std::mem::take(&mut row.key);
+            if agreed.is_some() {
+                Judgement::Row { key, entry: row.entry.take() }
+            } else {
+                Judgement::DisputedRow(key)
+            }
+        }
+        Some(ListedItem::Prefix(_)) | None => Judgement::Nothing,
+    }
+}
+
+fn prefix_of(report: &Report) -> Option<ListedPrefix> {
+    match &report.item {
+        ListedItem::Prefix(prefix) => Some(prefix.clone()),
+        ListedItem::Row(_) => None,
+    }
+}
+
+fn ballot_of(report: &Report) -> Ballot {
+    match &report.item {
+        ListedItem::Row(row) => row.ballot,
+        ListedItem::Prefix(prefix) => prefix.ballot,
     }
 }
 
@@ -78,6 +102,8 @@ fn majority(ring: &Ring) -> usize {
 mod tests {
     use martlet_register::ProposerId;
     use martlet_ring::{Device, NodeId, ZoneId, build};
+
+    use martlet_protocol::ListedRow;
 
     use super::*;
 
@@ -125,12 +151,12 @@ mod tests {
         let ([a, b, c], _) = devices(&ring);
         let shown = Judgement::Row { key: "key".into(), entry: Some("x".into()) };
         let gone = Judgement::Row { key: "key".into(), entry: None };
-        assert_eq!(judge(&ring, vec![row(a, 1, Some("x")), row(b, 1, Some("x"))]), shown);
+        assert_eq!(judge(&ring, &mut [row(a, 1, Some("x")), row(b, 1, Some("x"))]), shown);
         assert_eq!(
-            judge(&ring, vec![row(a, 2, Some("y")), row(b, 1, Some("x")), row(c, 1, Some("x"))]),
+            judge(&ring, &mut [row(a, 2, Some("y")), row(b, 1, Some("x")), row(c, 1, Some("x"))]),
             shown
         );
-        assert_eq!(judge(&ring, vec![row(a, 2, None), row(b, 2, None), row(c, 1, Some("x"))]), gone);
+        assert_eq!(judge(&ring, &mut [row(a, 2, None), row(b, 2, None), row(c, 1, Some("x"))]), gone);
     }
 
     #[test]
@@ -138,11 +164,11 @@ mod tests {
         let ring = ring();
         let ([a, b, c], stranger) = devices(&ring);
         let disputed = Judgement::DisputedRow("key".into());
-        assert_eq!(judge(&ring, vec![row(a, 1, Some("x"))]), disputed);
-        assert_eq!(judge(&ring, vec![row(a, 2, None), row(b, 1, Some("x"))]), disputed);
-        assert_eq!(judge(&ring, vec![row(a, 1, None), row(b, 2, None), row(c, 3, None)]), disputed);
-        assert_eq!(judge(&ring, vec![row(a, 1, Some("x")), row(stranger, 1, Some("x"))]), disputed);
-        assert_eq!(judge(&ring, vec![row(stranger, 1, Some("x"))]), Judgement::Nothing);
+        assert_eq!(judge(&ring, &mut [row(a, 1, Some("x"))]), disputed);
+        assert_eq!(judge(&ring, &mut [row(a, 2, None), row(b, 1, Some("x"))]), disputed);
+        assert_eq!(judge(&ring, &mut [row(a, 1, None), row(b, 2, None), row(c, 3, None)]), disputed);
+        assert_eq!(judge(&ring, &mut [row(a, 1, Some("x")), row(stranger, 1, Some("x"))]), disputed);
+        assert_eq!(judge(&ring, &mut [row(stranger, 1, Some("x"))]), Judgement::Nothing);
     }
 
     #[test]
@@ -150,12 +176,12 @@ mod tests {
         let ring = ring();
         let ([a, b, c], _) = devices(&ring);
         let shown = Judgement::Prefix("p/".into());
-        assert_eq!(judge(&ring, vec![prefix(a, "p/1", 1), prefix(b, "p/1", 1)]), shown);
-        assert_eq!(judge(&ring, vec![prefix(a, "p/0", 1), prefix(b, "p/1", 1), prefix(c, "p/1", 1)]), shown);
+        assert_eq!(judge(&ring, &mut [prefix(a, "p/1", 1), prefix(b, "p/1", 1)]), shown);
+        assert_eq!(judge(&ring, &mut [prefix(a, "p/0", 1), prefix(b, "p/1", 1), prefix(c, "p/1", 1)]), shown);
         let evidence = vec!["p/0".into(), "p/1".into()];
         let disputed = Judgement::DisputedPrefix { prefix: "p/".into(), evidence };
         assert_eq!(
-            judge(&ring, vec![prefix(b, "p/1", 1), prefix(a, "p/0", 1), prefix(c, "p/1", 2)]),
+            judge(&ring, &mut [prefix(b, "p/1", 1), prefix(a, "p/0", 1), prefix(c, "p/1", 2)]),
             disputed
         );
     }
