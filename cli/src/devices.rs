@@ -9,7 +9,7 @@ use martlet_protocol::Replica;
 use martlet_ring::DeviceId;
 use martlet_storage_node::{
     CHECKPOINT_LOG_PAGES, ClusterId, Device, DeviceIdentity, DeviceOptions, GARBAGE_GRACE, OpenError,
-    RESERVE_BYTES, SystemFiles, SystemSteadyClock,
+    RESERVE_BYTES, SystemFiles, SystemSteadyClock, UNFOLDED_BYTES_MAX,
 };
 
 use crate::absent::AbsentDevice;
@@ -69,6 +69,7 @@ impl Habits {
             garbage_grace,
             reserve_bytes,
             checkpoint_log_pages: CHECKPOINT_LOG_PAGES,
+            unfolded_bytes_max: UNFOLDED_BYTES_MAX,
         }
     }
 }

@@ -260,6 +260,7 @@ fn options() -> DeviceOptions {
         garbage_grace: GARBAGE_GRACE,
         reserve_bytes: 0,
         checkpoint_log_pages: martlet_storage_node::CHECKPOINT_LOG_PAGES,
+        unfolded_bytes_max: martlet_storage_node::UNFOLDED_BYTES_MAX,
     }
 }
 

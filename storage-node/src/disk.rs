@@ -1,12 +1,13 @@
 //! The disk side of a device: synchronous, on threads of its own.
 //!
 //! Reading order: [`layout`] (where things are), [`files`] and [`publish`] (how they are reached), [`segment`],
-//! [`blob_file`] and [`index`] (what is in them), [`registers`] and [`sums`] (what is in memory), [`writer`], [`reader`] and
+//! [`blob_file`] and [`index`] (what is in them), [`registers`], [`sums`] and [`counted`] (what is in memory), [`writer`], [`reader`] and
 //! [`space`] (who works on them), [`start`].
 //!
 //! **Invariant:** nothing here is async or knows tokio. **Invariant:** only [`publish`] renames and links.
 
 pub mod blob_file;
+pub mod counted;
 pub mod digest;
 pub mod error;
 pub mod fields;

@@ -23,4 +23,4 @@ pub use disk::files::{DiskFile, FileLock, Files, SystemFiles};
 pub use disk::start::OpenError;
 pub use figures::{DeviceFigures, DeviceState};
 pub use identity::{ClusterId, DeviceIdentity};
-pub use options::{CHECKPOINT_LOG_PAGES, DeviceOptions, GARBAGE_GRACE, RESERVE_BYTES};
+pub use options::{CHECKPOINT_LOG_PAGES, DeviceOptions, GARBAGE_GRACE, RESERVE_BYTES, UNFOLDED_BYTES_MAX};

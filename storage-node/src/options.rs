@@ -19,6 +19,10 @@ pub const RESERVE_BYTES: u64 = 128 * 1024 * 1024;
 /// A page that changes again meanwhile is copied once.
 pub const CHECKPOINT_LOG_PAGES: u32 = 8192;
 
+/// How much of what commits change again and again waits in the index, to be put where it belongs once for all of them.
+/// Whoever asks for counters reads it.
+pub const UNFOLDED_BYTES_MAX: usize = 128 * 1024;
+
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct DeviceOptions {
@@ -35,4 +39,6 @@ pub struct DeviceOptions {
     pub garbage_grace: Duration,
     pub reserve_bytes: u64,
     pub checkpoint_log_pages: u32,
+    /// How much may wait in the index to be put where it belongs, with what many commits change again and again.
+    pub unfolded_bytes_max: usize,
 }

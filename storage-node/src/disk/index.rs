@@ -4,6 +4,7 @@
 //! the writer for changes, a reader for the rest.
 
 pub mod blobs;
+pub mod changes;
 mod codec;
 pub mod counters;
 pub mod garbage;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+
+use super::error::DiskError;
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS_MAX: usize = 64;
@@ -77,6 +80,17 @@ pub fn configure(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
+}
+
+/// Several reads of one state of the index.
+pub fn in_snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce() -> Result<T, DiskError>,
+) -> Result<T, DiskError> {
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let outcome = read();
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    outcome
 }
 
 /// Copies what the log holds into the index, as far as nobody still needs the old pages.

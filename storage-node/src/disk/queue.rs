@@ -13,11 +13,13 @@ pub struct Queue<T> {
 struct State<T> {
     waiting: VecDeque<T>,
     closed: bool,
+    /// Threads that sleep until something is put in. To wake one is a call of the system, also where none sleeps.
+    sleeping: usize,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), closed: false };
+        let state = State { waiting: VecDeque::new(), closed: false, sleeping: 0 };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 }
@@ -30,8 +32,11 @@ impl<T> Queue<T> {
             return Err(item);
         }
         state.waiting.push_back(item);
+        let is_awaited = state.sleeping > 0;
         drop(state);
-        self.changed.notify_one();
+        if is_awaited {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
@@ -67,9 +72,13 @@ impl<T> Queue<T> {
     }
 
     fn wait_for_some(&self) -> MutexGuard<'_, State<T>> {
-        let state = self.lock();
-        let waited = self.changed.wait_while(state, |state| state.waiting.is_empty() && !state.closed);
-        waited.unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.lock();
+        while state.waiting.is_empty() && !state.closed {
+            state.sleeping += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.sleeping -= 1;
+        }
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

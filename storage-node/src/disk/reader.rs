@@ -13,10 +13,11 @@ use martlet_ring::Partition;
 use rusqlite::Connection;
 
 use super::blob_file::BlobFile;
+use super::counted::Counted;
 use super::error::DiskError;
 use super::files::Files;
 use super::index::blobs::{self, Place, StoredBlob};
-use super::index::{counters, garbage, list, rows, survey, unreferenced};
+use super::index::{garbage, in_snapshot, list, rows, survey, unreferenced};
 use super::layout::Layout;
 use super::segment::Segments;
 use super::since::{Present, Since};
@@ -30,6 +31,7 @@ pub struct Reader {
     pub layout: Layout,
     pub segments: Arc<Segments>,
     pub sums: Arc<Sums>,
+    pub counted: Arc<Counted>,
     pub partition_bits: u8,
 }
 
@@ -64,7 +66,7 @@ impl Reader {
     }
 
     pub fn counters(&self, tables: &[TableId]) -> Result<Vec<TableCounters>, DiskError> {
-        tables.iter().map(|table| Ok(counters::of_table(&self.connection, *table)?)).collect()
+        self.counted.of_tables(&self.connection, tables)
     }
 
     pub fn tombstones(&self, limit: usize) -> Result<Vec<Tombstone>, DiskError> {
@@ -99,7 +101,7 @@ impl Reader {
     }
 
     pub fn tables(&self, request: &ListTables) -> Result<TablePage, DiskError> {
-        survey::tables(&self.connection, request)
+        in_snapshot(&self.connection, || survey::tables(&self.connection, request))
     }
 
     pub fn survey(&self, request: &Survey) -> Result<SurveyPage, DiskError> {
@@ -139,10 +141,7 @@ impl Reader {
 
     fn read_with_body(&self, row: &RowAddress, bytes_max: u64) -> Result<RowReply, DiskError> {
         // One snapshot for both, so that the blob is there if the row says so.
-        self.connection.prepare_cached("BEGIN")?.execute([])?;
-        let found = self.row_and_blob(row, bytes_max);
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        let (accepted, stored) = found?;
+        let (accepted, stored) = in_snapshot(&self.connection, || self.row_and_blob(row, bytes_max))?;
         let body = match stored {
             Some(stored) => Some(self.source(stored)?.read_whole()?),
             None => None,

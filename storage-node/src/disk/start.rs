@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::counted::Counted;
 use super::error::DiskError;
 use super::files::{FileLock, Files};
 use super::health::Health;
 use super::identity_file::{self, IdentityError};
+use super::index::changes::{self, Unfolded};
 use super::index::log_check::{self, Log};
+use super::index::state::DeviceState;
 use super::index::{self, Role, blobs, schema, seals, state};
 use super::layout::{Layout, blob_of_name};
 use super::publish;
@@ -63,6 +66,7 @@ pub struct Started {
     pub registers: Arc<Registers>,
     pub segments: Arc<Segments>,
     pub sums: Arc<Sums>,
+    pub counted: Arc<Counted>,
     pub health: Arc<Health>,
     pub clocks: Clocks,
     pub figures: Arc<DeviceFigures>,
@@ -125,13 +129,15 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
         .map_err(|error| OpenError::IndexDamaged(error.into()))?;
     check_version(&connection)?;
 
+    schema::bring_up_to_date(&connection).map_err(|error| OpenError::IndexDamaged(error.into()))?;
+
     let segments = Arc::new(Segments::new(files.clone(), layout.clone()));
     let mut state = state::read(&connection).map_err(OpenError::IndexDamaged)?;
     let (tail, file) = tail::recover(files.as_ref(), &layout, &segments, &state)?;
     state.tail = tail;
     state.session += 1;
     state.commits += 1;
-    let begun = begin_session(&connection, &state, files.as_ref(), &layout);
+    let begun = begin_session(&connection, &mut state, files.as_ref(), &layout);
     begun.map_err(OpenError::IndexDamaged)?;
 
     let floors = state::floors(&connection).map_err(OpenError::IndexDamaged)?;
@@ -139,6 +145,7 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
     let registers = Arc::new(Registers::start(found.partition_bits, state.bound, &floors));
     let health = Arc::new(Health::new(files.clone(), layout.clone()));
     let sums = Arc::new(Sums::new(found.partition_bits));
+    let counted = Arc::new(Counted::default());
     let clocks = Clocks {
         wall: options.wall.clone(),
         steady: options.steady.clone(),
@@ -156,15 +163,18 @@ pub fn open(root: &Path, options: &DeviceOptions) -> Result<Started, OpenError> 
         state,
         seals,
         sums: sums.clone(),
+        counted: counted.clone(),
         health: health.clone(),
         clocks: clocks.clone(),
         partition_bits: found.partition_bits,
         reserve_bytes: options.reserve_bytes,
         figures: figures.clone(),
+        unfolded: Unfolded::default(),
+        unfolded_bytes_max: options.unfolded_bytes_max,
         lock,
     });
     let writer = writer.map_err(|error| OpenError::IndexDamaged(error.into()))?;
-    Ok(Started { writer, registers, segments, sums, health, clocks, figures, layout })
+    Ok(Started { writer, registers, segments, sums, counted, health, clocks, figures, layout })
 }
 
 /// A connection of its own for a thread that reads.
@@ -190,6 +200,7 @@ fn connected(started: &Started, options: &DeviceOptions, role: Role) -> Result<R
         layout: started.layout.clone(),
         segments: started.segments.clone(),
         sums: started.sums.clone(),
+        counted: started.counted.clone(),
         partition_bits: options.identity.partition_bits,
     })
 }
@@ -248,11 +259,13 @@ fn check_version(connection: &Connection) -> Result<(), OpenError> {
 /// After this, the index's log has something in it, and the marker says so.
 fn begin_session(
     connection: &Connection,
-    state: &state::DeviceState,
+    state: &mut DeviceState,
     files: &dyn Files,
     layout: &Layout,
 ) -> Result<(), DiskError> {
-    state::write(connection, state)?;
+    let transaction = connection.unchecked_transaction()?;
+    changes::fold(&transaction, state, &Unfolded::read(&transaction)?.counters)?;
+    transaction.commit()?;
     let marked = publish::replace(files, &layout.open_marker(), b"");
     marked.map_err(|error| DiskError::of_write("mark the device as open", error))?;
     remove_staged(connection, files, layout)

@@ -13,7 +13,8 @@ use martlet_ring::Partition;
 use rusqlite::Connection;
 
 use super::error::DiskError;
-use super::index::{counters, state};
+use super::index::counters::Counters;
+use super::index::{self, state};
 
 /// Shared by the writer, who adds, and the readers, who ask.
 #[derive(Debug)]
@@ -102,20 +103,16 @@ impl Sums {
     }
 
     fn snapshot(&self, connection: &Connection) -> Result<(Vec<u64>, u64), DiskError> {
-        connection.prepare_cached("BEGIN")?.execute([])?;
-        let read = || {
+        index::in_snapshot(connection, || {
             let as_of = state::read(connection)?.commits;
             let mut sums = vec![0_u64; 1 << self.partition_bits];
-            counters::each_digest(connection, |partition, digest| {
+            Counters::read(connection)?.each_digest(|partition, digest| {
                 if let Some(sum) = sums.get_mut(partition.0 as usize) {
                     *sum = sum.wrapping_add(digest);
                 }
             })?;
             Ok((sums, as_of))
-        };
-        let scanned = read();
-        connection.prepare_cached("COMMIT")?.execute([])?;
-        scanned
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -11,6 +11,7 @@
 
 mod accept;
 mod job;
+mod noting;
 mod order;
 mod replace;
 mod upkeep;
@@ -23,12 +24,14 @@ use martlet_protocol::{Promise, ReplicaError, SealToken, TableId};
 use martlet_register::Ballot;
 use rusqlite::Connection;
 
+use super::counted::Counted;
 use super::error::DiskError;
 use super::files::{FileLock, Files};
 use super::health::Health;
+use super::index::changes::Unfolded;
 use super::index::counters::Tally;
-use super::index::state::{self, DeviceState};
-use super::index::{blobs, garbage, rows, seals};
+use super::index::state::DeviceState;
+use super::index::{rows, seals};
 use super::layout::Layout;
 use super::registers::Registers;
 use super::segment::{Appender, Segments};
@@ -37,6 +40,7 @@ use crate::clock::Clocks;
 use crate::figures::DeviceFigures;
 
 pub use job::{Answer, Job, Reply, Work};
+use noting::Noted;
 
 /// Jobs of one group, at most.
 pub const GROUP_JOBS_MAX: usize = 256;
@@ -63,11 +67,14 @@ pub struct WriterParts {
     pub state: DeviceState,
     pub seals: HashMap<TableId, SealToken>,
     pub sums: Arc<Sums>,
+    pub counted: Arc<Counted>,
     pub health: Arc<Health>,
     pub clocks: Clocks,
     pub partition_bits: u8,
     pub reserve_bytes: u64,
     pub figures: Arc<DeviceFigures>,
+    pub unfolded: Unfolded,
+    pub unfolded_bytes_max: usize,
     /// Nobody else opens the device as long as the writer lives.
     pub lock: Box<dyn FileLock>,
 }
@@ -160,9 +167,17 @@ impl Writer {
 
     /// Leaves a device in peace, once nobody else has the index open: everything is in the index,
     /// and the next start needs no log. A device that has failed is left as it is.
-    pub fn finish(self) -> Result<(), DiskError> {
-        let parts = &self.parts;
-        if parts.health.has_failed() || !super::index::checkpoint(&parts.connection)? {
+    pub fn finish(mut self) -> Result<(), DiskError> {
+        let parts = &mut self.parts;
+        if parts.health.has_failed() {
+            return Ok(());
+        }
+        match parts.fold() {
+            // It waits for the next start.
+            Err(error) if error.is_full() => return Ok(()),
+            folded => folded?,
+        }
+        if !super::index::checkpoint(&parts.connection)? {
             return Ok(());
         }
         let unmarked = parts.files.unlink(&parts.layout.open_marker());
@@ -184,7 +199,7 @@ impl Writer {
                 Err(Undone::Group(error)) => return Err(error),
             };
         }
-        self.commit(changes)?;
+        self.commit(&changes)?;
         for index in order {
             if let Work::Prepare(prepare) = &jobs[index].work
                 && let Ok(Reply::Promise(promise)) = &mut outcomes[index]
@@ -253,7 +268,7 @@ impl Writer {
         Ok(Reply::Done)
     }
 
-    fn commit(&mut self, changes: Changes) -> Result<(), DiskError> {
+    fn commit(&mut self, changes: &Changes) -> Result<(), DiskError> {
         let parts = &mut self.parts;
         let mut next = parts.state;
         let now_micros = parts.clocks.wall_micros();
@@ -265,27 +280,26 @@ impl Writer {
         if let Some(tail) = parts.appender.advanced() {
             next.tail = tail;
         }
-        let has_news = changes.written || next != parts.state;
-        if has_news {
-            changes.tally.write(&parts.connection)?;
-            for (segment, live_bytes) in changes.segments {
-                let alive = blobs::change_segment(&parts.connection, segment, live_bytes)?;
-                if alive == 0 && segment != next.tail.segment {
-                    blobs::remove_segment(&parts.connection, segment)?;
-                    garbage::note_dead_segment(&parts.connection, segment)?;
-                }
-            }
+        let mut noted = Noted::Nothing;
+        if changes.written || next != parts.state {
+            parts.count_segments(&changes.segments, &mut next)?;
             next.commits += 1;
-            state::write(&parts.connection, &next)?;
+            noted = parts.note(&changes.tally, &mut next)?;
         }
         let begun = parts.clocks.steady.elapsed();
         parts.appender.flush()?;
         parts.connection.prepare_cached("COMMIT")?.execute([])?;
-        if has_news {
+        if !matches!(noted, Noted::Nothing) {
             parts.figures.sync_micros.record_duration(parts.clocks.steady.elapsed().saturating_sub(begun));
         }
         parts.appender.committed();
+        match noted {
+            Noted::Nothing => {}
+            Noted::Entry { bytes } => parts.unfolded.add(changes.tally.changes(), bytes),
+            Noted::Folded => parts.unfolded = Unfolded::default(),
+        }
         parts.sums.committed(next.commits, changes.tally.digests());
+        parts.counted.committed(next.commits, changes.tally.changes());
         parts.state = next;
         // Whoever waits for the bound may ask again, whether it was raised or is high enough.
         parts.registers.raise_bound(next.bound);

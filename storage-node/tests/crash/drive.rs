@@ -43,6 +43,8 @@ pub(crate) fn options(disk: &Arc<Disk>) -> DeviceOptions {
         reserve_bytes: 0,
         // So short that a workload sees many checkpoints.
         checkpoint_log_pages: 256,
+        // And many times that changes are folded.
+        unfolded_bytes_max: 600,
     }
 }
 
@@ -118,11 +120,11 @@ pub(crate) async fn carry_out_round(
 }
 
 /// Has the next start begin a new segment, long before this one is full: by telling the index that this one
-/// is longer than it is, which is taken for damage behind the last record.
+/// is longer than it is, by more than zeros are written ahead, which is taken for damage behind the last record.
 fn end_segment(disk: &Disk) {
     let connection = check::connect(disk).expect("the index opens");
-    let changed =
-        connection.execute_batch("PRAGMA synchronous = FULL; UPDATE device SET tail_end = tail_end + 4096");
+    let changed = connection
+        .execute_batch("PRAGMA synchronous = FULL; UPDATE device SET tail_end = tail_end + 16777216");
     changed.expect("the index is written to");
 }
 

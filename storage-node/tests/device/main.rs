@@ -16,3 +16,4 @@ mod listing;
 mod model;
 mod reclaiming;
 mod sealing;
+mod upgrade;

@@ -72,6 +72,7 @@ impl Bench {
             garbage_grace: GARBAGE_GRACE,
             reserve_bytes: 0,
             checkpoint_log_pages: 256,
+            unfolded_bytes_max: 2048,
         };
         Self { directory: tempfile::tempdir().unwrap(), clock, options }
     }

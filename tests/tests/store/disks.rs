@@ -10,6 +10,7 @@ use martlet_protocol::Replica;
 use martlet_ring::{DeviceId, NodeId, PlacementKey, Ring, ZoneId, build};
 use martlet_storage_node::{
     CHECKPOINT_LOG_PAGES, ClusterId, Device, DeviceIdentity, DeviceOptions, SystemFiles, SystemSteadyClock,
+    UNFOLDED_BYTES_MAX,
 };
 use martlet_testkit::SimulatedClock;
 use tempfile::TempDir;
@@ -79,5 +80,6 @@ fn options(id: DeviceId) -> DeviceOptions {
         garbage_grace: Duration::ZERO,
         reserve_bytes: 0,
         checkpoint_log_pages: CHECKPOINT_LOG_PAGES,
+        unfolded_bytes_max: UNFOLDED_BYTES_MAX,
     }
 }

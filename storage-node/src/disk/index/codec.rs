@@ -1,5 +1,7 @@
 //! Values as columns.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use martlet_protocol::{BlobId, BlobRef, Checksum};
 use martlet_register::{Ancestors, Ballot, ProposerId};
@@ -114,12 +116,16 @@ pub(super) fn copied(bytes: &[u8]) -> Bytes {
 /// The fields are gathered first: one run over them costs a fraction of many short ones.
 pub(super) struct Checks(Vec<u8>);
 
-/// What most rows need.
-const CHECKED_BYTES_USUAL: usize = 512;
+thread_local! {
+    /// Room for the fields, kept from one row to the next: a listing checks thousands.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 impl Checks {
     pub(super) fn new() -> Self {
-        Self(Vec::with_capacity(CHECKED_BYTES_USUAL))
+        let mut room = ROOM.take();
+        room.clear();
+        Self(room)
     }
 
     #[must_use]
@@ -136,7 +142,9 @@ impl Checks {
     }
 
     pub(super) fn whole(self) -> u64 {
-        Checksum::of(&self.0).0
+        let checksum = Checksum::of(&self.0).0;
+        ROOM.set(self.0);
+        checksum
     }
 
     /// The upper half, where two checks share a column.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i32 = 0x4d52_544c;
 
 /// `PRAGMA user_version`: raised whenever an older version couldn't read the index any more.
-pub const INDEX_VERSION: i32 = 1;
+pub const INDEX_VERSION: i32 = 2;
 
 /// Within a row the columns that every question needs come first, and `record` last:
 /// a listing never has to follow a long row to its overflow pages.
@@ -95,7 +95,28 @@ INSERT INTO device VALUES (1, 0, 0, zeroblob(16), 0, 0);
 pub fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(CHANGES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", INDEX_VERSION)?;
     transaction.commit()
+}
+
+/// What version 2 has that version 1 hadn't.
+const CHANGES: &str = "
+CREATE TABLE changes (
+    number INTEGER PRIMARY KEY NOT NULL,
+    content BLOB NOT NULL
+) STRICT;
+";
+
+/// Makes an index of an older version one of this version.
+pub fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 1 {
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(CHANGES)?;
+        transaction.pragma_update(None, "user_version", INDEX_VERSION)?;
+        transaction.commit()?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use martlet_register::{Ballot, PromiseBound};
 use martlet_ring::Partition;
 use rusqlite::{Connection, params};
 
+use super::changes;
 use super::codec::{ballot_bytes, ballot_of, signed, unsigned};
 use crate::disk::error::DiskError;
 use crate::disk::segment::Tail;
@@ -17,9 +18,14 @@ pub struct DeviceState {
     pub session: u32,
     pub bound: PromiseBound,
     pub tail: Tail,
+    /// What the newest segment holds that is alive and isn't in the table `segments` yet.
+    pub tail_unlisted_bytes: i64,
 }
 
 pub fn read(connection: &Connection) -> Result<DeviceState, DiskError> {
+    if let Some(last) = changes::last_state(connection)? {
+        return Ok(last);
+    }
     let mut statement =
         connection.prepare_cached("SELECT commits, session, bound, tail_segment, tail_end FROM device")?;
     let (state, bound) = statement.query_row([], |row| {
@@ -31,13 +37,15 @@ pub fn read(connection: &Connection) -> Result<DeviceState, DiskError> {
             session: row.get(1)?,
             bound: PromiseBound::new(bound_ballot.unwrap_or_default()),
             tail,
+            tail_unlisted_bytes: 0,
         };
         Ok((state, bound_ballot))
     })?;
     bound.map(|_| state).ok_or_else(|| DiskError::damaged("index", "the promise bound isn't a ballot"))
 }
 
-pub fn write(connection: &Connection, state: &DeviceState) -> rusqlite::Result<()> {
+/// Writes the row; everything is listed.
+pub(super) fn write(connection: &Connection, state: &DeviceState) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "UPDATE device SET commits = ?1, session = ?2, bound = ?3, tail_segment = ?4, tail_end = ?5",
     )?;

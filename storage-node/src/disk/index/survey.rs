@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use martlet_protocol::{
     ListTables, PartitionCounters, RowStanding, Survey, SurveyDepth, SurveyPage, SurveyedRow, TableCounters,
-    TableId, TablePage, Weight,
+    TableId, TablePage,
 };
 use martlet_ring::{Partition, PlacementHash};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::codec::{blob_refs_of, copied, lineage_of, unsigned};
+use super::counters::Counters;
 use super::rows::{head_of, rest_check, split_checks};
 use crate::disk::error::DiskError;
 
@@ -21,17 +22,18 @@ const STEPS_MAX: usize = 16 * 1024;
 /// So many partitions are looked up in each table; for more, all of a table's counters are read.
 const PARTITIONS_SOUGHT_MAX: usize = 8;
 
-/// The next tables that have rows in some partitions.
+/// The next tables that have rows in some partitions. Within one snapshot.
 pub fn tables(connection: &Connection, request: &ListTables) -> Result<TablePage, DiskError> {
     let limit = request.limit.min(PAGE_ITEMS_MAX);
     let mut page = TablePage { tables: Vec::new(), through: None };
+    let counters = Counters::read(connection)?;
     let (mut after, mut steps) = (request.after, 0);
-    while let Some(table) = next_table(connection, after)? {
+    while let Some(table) = counters.next_table(after)? {
         if page.tables.len() >= limit || steps >= STEPS_MAX {
             page.through = after;
             return Ok(page);
         }
-        let (partitions, seen) = counters_of(connection, table, &request.partitions)?;
+        let (partitions, seen) = counters_of(&counters, table, &request.partitions)?;
         if !partitions.is_empty() {
             page.tables.push(TableCounters { table, partitions });
         }
@@ -40,37 +42,21 @@ pub fn tables(connection: &Connection, request: &ListTables) -> Result<TablePage
     Ok(page)
 }
 
-fn next_table(connection: &Connection, after: Option<TableId>) -> Result<Option<TableId>, DiskError> {
-    let mut statement =
-        connection.prepare_cached("SELECT tbl FROM counters WHERE tbl > ?1 ORDER BY tbl LIMIT 1")?;
-    let after = after.as_ref().map_or(&[][..], |table| table.as_bytes());
-    let next: Option<[u8; 16]> = statement.query_row(params![after], |row| row.get(0)).optional()?;
-    let Some(next) = next else { return Ok(None) };
-    let unknown = || DiskError::damaged("index", "counters name no table");
-    TableId::from_bytes(next).map(Some).ok_or_else(unknown)
-}
-
 /// What is counted in some partitions, and how many counters were looked at.
 fn counters_of(
-    connection: &Connection,
+    counters: &Counters<'_>,
     table: TableId,
     partitions: &[Partition],
 ) -> Result<(Vec<PartitionCounters>, usize), DiskError> {
     if partitions.len() > PARTITIONS_SOUGHT_MAX {
-        let mut counted = super::counters::of_table(connection, table)?.partitions;
+        let mut counted = counters.of_table(table)?.partitions;
         let seen = counted.len();
         counted.retain(|counters| partitions.binary_search(&counters.partition).is_ok());
         return Ok((counted, seen));
     }
-    let mut statement = connection
-        .prepare_cached("SELECT objects, bytes, digest FROM counters WHERE tbl = ?1 AND part = ?2")?;
     let mut counted = Vec::new();
     for &partition in partitions {
-        let found = statement.query_row(params![table.as_bytes(), partition.0], |row| {
-            let weight = Weight { objects: unsigned(row.get(0)?), bytes: unsigned(row.get(1)?) };
-            Ok(PartitionCounters { partition, weight, digest: unsigned(row.get(2)?) })
-        });
-        counted.extend(found.optional()?);
+        counted.extend(counters.of_partition(table, partition)?);
     }
     Ok((counted, partitions.len()))
 }

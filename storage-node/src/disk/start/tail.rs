@@ -9,6 +9,13 @@ use crate::disk::index::state::DeviceState;
 use crate::disk::layout::Layout;
 use crate::disk::segment::{ALIGNMENT_BYTES, Segments, Tail, surviving_record};
 
+/// Read at once of what lies behind the end: mostly zeros that were written ahead.
+const READ_AT_ONCE_BYTES: usize = 64 * RECORD_STEP_BYTES;
+
+/// Records begin at multiples of this.
+const RECORD_STEP_BYTES: usize = 4096;
+const _: () = assert!(RECORD_STEP_BYTES as u64 == ALIGNMENT_BYTES);
+
 /// Cuts off what was written after the last transaction, and says where the next record goes.
 ///
 /// The index alone says where a segment ends; a damaged record is never taken for its end.
@@ -72,12 +79,13 @@ fn check_survivors(file: &dyn DiskFile, from: u64, commits: u64) -> Result<(), O
     let end = file.bytes().map_err(in_vain)?;
     let mut at = from;
     while at < end {
-        let mut block = vec![0; usize::try_from(ALIGNMENT_BYTES.min(end - at)).unwrap_or(0)];
-        file.read_at(&mut block, at).map_err(in_vain)?;
-        if surviving_record(&block).is_some_and(|commits_before| commits_before > commits) {
+        let mut piece = vec![0; READ_AT_ONCE_BYTES.min(usize::try_from(end - at).unwrap_or(usize::MAX))];
+        file.read_at(&mut piece, at).map_err(in_vain)?;
+        let mut records = piece.chunks(RECORD_STEP_BYTES).filter_map(surviving_record);
+        if records.any(|commits_before| commits_before > commits) {
             return Err(OpenError::ChangesLost("a segment has seen more transactions than the index"));
         }
-        at += ALIGNMENT_BYTES;
+        at += piece.len() as u64;
     }
     Ok(())
 }
