@@ -28,8 +28,8 @@ use crate::record::object::{Layout, ListedObject};
 use crate::row::read::Depth;
 use find::{FoundObject, find, shown};
 use keeper::Keeper;
-use place::{Removed, Removing};
-use remove::RemovingVersion;
+use place::{Leaving, Removed, Removing};
+use remove::{RemovingVersion, Then};
 
 #[async_trait]
 impl ObjectStore for ClusterStore {
@@ -117,8 +117,31 @@ impl ObjectStore for ClusterStore {
         let conditions = conditions.clone();
         let removing = async move {
             match version {
-                None => Removing { keeper, conditions, what: Removed::Object }.run().await,
-                Some(id) => RemovingVersion { keeper, id, conditions }.run().await,
+                None => {
+                    let (what, leaving) = (Removed::Object, Leaving::Marker);
+                    Removing { keeper, conditions, what, leaving }.run().await
+                }
+                Some(id) => RemovingVersion { keeper, id, conditions, then: Then::Promote }.run().await,
+            }
+        };
+        self.shared.background.carry_through(removing).await
+    }
+
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        let keeper = Keeper::of(&self.shared, id).await?;
+        let conditions = conditions.clone();
+        let removing = async move {
+            match version {
+                None => {
+                    let (what, leaving) = (Removed::Object, Leaving::NoTrace);
+                    Removing { keeper, conditions, what, leaving }.run().await
+                }
+                Some(id) => RemovingVersion { keeper, id, conditions, then: Then::Withdraw }.run().await,
             }
         };
         self.shared.background.carry_through(removing).await

@@ -49,6 +49,7 @@ pub enum Claim {
 pub enum Created {
     New,
     /// It was there; its metadata has been merged with the new, and its settings changed (Swift's PUT on a container).
+    /// Swift's way, with [`Claim::IfFree`], moves its date even where nothing has changed.
     Existing,
 }
 

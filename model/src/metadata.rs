@@ -16,6 +16,7 @@ pub struct ObjectMetadata {
     /// The `Expires` header, as text: it speaks to HTTP caches and removes nothing.
     pub expires: Option<String>,
     /// When the object ends (Swift's `X-Delete-At`): from that moment on there is none.
+    /// A version with an id of its own stays, and is found by that.
     pub delete_at: Option<Timestamp>,
     /// Swift's `X-Object-Manifest`: reading gives the objects whose names begin so, in order.
     /// `container/prefix` as the writer gave it, percent-encoded or not.

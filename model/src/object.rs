@@ -80,9 +80,13 @@ pub enum Shape {
     /// Its content.
     #[default]
     Plain,
-    /// A list of segments (Swift's static large object): this many bytes of it.
+    /// A list of segments (Swift's static large object): this many bytes of it, with this MD5.
     /// `get` gives the list, whole; what it stands for is put together above the store.
-    SegmentList { list_bytes: u64 },
+    SegmentList {
+        list_bytes: u64,
+        /// `None`: it was stored before this was kept.
+        list_md5: Option<Md5>,
+    },
 }
 
 /// A part of an object that was joined from parts.
@@ -113,6 +117,7 @@ pub struct ObjectEntry {
     pub content_type: Option<String>,
     pub modified: Timestamp,
     pub version: Option<VersionId>,
+    pub shape: Shape,
 }
 
 impl NewObject {
@@ -149,7 +154,7 @@ impl ObjectInfo {
     pub fn stored_bytes(&self) -> u64 {
         match self.shape {
             Shape::Plain => self.content.bytes,
-            Shape::SegmentList { list_bytes } => list_bytes,
+            Shape::SegmentList { list_bytes, .. } => list_bytes,
         }
     }
 }

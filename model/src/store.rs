@@ -93,6 +93,20 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
         version: Option<VersionId>,
         conditions: &Conditions,
     ) -> Result<Deleted>;
+    /// Takes an object away so that no version is current, where `delete` makes the one before current: Swift's way.
+    /// Without a version: the current one stays as an older one, but for the null version, which goes for good.
+    /// With one: removes that for good, which is all where it isn't the current one.
+    ///
+    /// Where older versions are left a delete marker stands on top: the null version,
+    /// or one with an id of its own where an older one is an object that is the null version.
+    /// One that is the null version is never left alone.
+    /// Where versioning has never been on, it is `delete`. Errors and conditions are those of `delete`.
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted>;
     /// All versions and delete markers, the current ones among them.
     async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage>;
     /// The parts that the object was joined from, in order; none if it wasn't.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::content::{Content, Md5};
 use crate::listing::ListEntry;
 use crate::name::ObjectKey;
+use crate::object::Shape;
 use crate::time::Timestamp;
 
 /// Names one version of an object.
@@ -77,7 +78,7 @@ pub struct VersionEntry {
 /// What a version is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionKind {
-    Object { content: Content, content_type: Option<String> },
+    Object { content: Content, content_type: Option<String>, shape: Shape },
     DeleteMarker,
 }
 

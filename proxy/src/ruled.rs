@@ -88,6 +88,16 @@ impl ObjectStore for Ruled {
         }
     }
 
+    /// Where versions are kept so, nothing is archived besides.
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        self.store.withdraw(id, version, conditions).await
+    }
+
     async fn list(&self, id: &ContainerId, query: &ListQuery) -> Result<Page<ObjectEntry>> {
         self.store.list(id, query).await
     }

@@ -176,6 +176,17 @@ impl ObjectStore for Guarded {
         self.store.delete(id, version, conditions).await
     }
 
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        let action = of_version(version, Action::DeleteObject, Action::DeleteObjectVersion);
+        self.permit(action, id, details(version)).await?;
+        self.store.withdraw(id, version, conditions).await
+    }
+
     async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
         let listing = Listing { prefix: &query.prefix, delimiter: query.delimiter.as_deref() };
         self.allow_listing(Action::ListBucketVersions, id, Some(listing)).await?;

@@ -112,6 +112,15 @@ impl ObjectStore for Owners {
         self.of(&id.container.account).delete(id, version, conditions).await
     }
 
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        self.of(&id.container.account).withdraw(id, version, conditions).await
+    }
+
     async fn annotate(
         &self,
         id: &ObjectId,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use martlet_model::{
-    ContainerChange, ContainerId, ContainerInfo, Created, Error, NewContainer, Noun, Result, Settings,
+    Claim, ContainerChange, ContainerId, ContainerInfo, Created, Error, NewContainer, Noun, Result, Settings,
     UserMetadata, Versioning,
 };
 use martlet_protocol::{RowState, SealToken, TableKind};
@@ -29,6 +29,10 @@ pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: NewConta
     let NewContainer { metadata, claim, settings, versioning } = new;
     let initial = UserMetadata::default().merged(&metadata)?;
     let wanted = ContainerChange { metadata, settings, versioning };
+    let idle = match claim {
+        Claim::Required => Idle::Leave,
+        Claim::IfFree => Idle::Redate,
+    };
     let table = account::ensure(shared, &id.account).await?;
     directory::claim(shared, id, claim).await?;
     let access = Access::open(shared, table, row_key(id));
@@ -39,7 +43,7 @@ pub(crate) async fn create(shared: &Arc<Shared>, id: &ContainerId, new: NewConta
                 let row = first(shared, &initial, &wanted);
                 Verdict::Write { value: row.to_value(), answer: Attempt::Done(Created::New) }
             }
-            Ok(Some(row)) => merge(shared, row, &wanted, Created::Existing),
+            Ok(Some(row)) => merge(shared, row, (&wanted, idle), Created::Existing),
         };
         let attempt = change(shared, &access, None, decide).await;
         shared.containers.forget(id);
@@ -68,7 +72,7 @@ pub(crate) async fn update(shared: &Arc<Shared>, id: &ContainerId, wanted: &Cont
         let decide = |predecessor: Option<&RowState>| match present(predecessor) {
             Err(error) => Verdict::Leave(Err(error)),
             Ok(None) => Verdict::Leave(Err(Error::NotFound(Noun::Container))),
-            Ok(Some(row)) => merge(shared, row, wanted, ()),
+            Ok(Some(row)) => merge(shared, row, (wanted, Idle::Redate), ()),
         };
         let attempt = change(shared, &access, None, decide).await;
         shared.containers.forget(id);
@@ -99,13 +103,26 @@ fn first(shared: &Shared, metadata: &UserMetadata, wanted: &ContainerChange) -> 
     }
 }
 
-fn merge<T>(shared: &Shared, row: ContainerRow, wanted: &ContainerChange, answer: T) -> Verdict<Attempt<T>> {
+/// What a change does that changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    Leave,
+    /// The container's date moves all the same, as Swift's clients expect it.
+    Redate,
+}
+
+fn merge<T>(
+    shared: &Shared,
+    row: ContainerRow,
+    (wanted, idle): (&ContainerChange, Idle),
+    answer: T,
+) -> Verdict<Attempt<T>> {
     if let SealState::Sealed { token, .. } = row.seal {
         return Verdict::Leave(Ok(Attempt::Sealed(row, token)));
     }
     match merged(&row.info, wanted) {
         Err(error) => Verdict::Leave(Err(error)),
-        Ok(info) if info == *row.info => Verdict::Leave(Ok(Attempt::Done(answer))),
+        Ok(info) if info == *row.info && idle == Idle::Leave => Verdict::Leave(Ok(Attempt::Done(answer))),
         Ok(info) => {
             let modified = shared.now().not_before(Some(row.info.modified));
             let info = Arc::new(ContainerInfo { modified, ..info });

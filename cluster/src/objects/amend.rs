@@ -6,7 +6,7 @@ use martlet_model::{
 use martlet_protocol::RowState;
 
 use super::check_write_of;
-use super::find::{Seeker, readable};
+use super::find::{Asked, Seeker, readable};
 use super::head::Head;
 use super::keeper::Keeper;
 use crate::record::live;
@@ -97,7 +97,7 @@ async fn amend_current(
             Ok(None) => return Verdict::Leave(Err(Error::NotFound(Noun::Object))),
             Err(error) => return Verdict::Leave(Err(error.into())),
         };
-        amend_in(head, keeper, true, &amend)
+        amend_in(head, keeper, Asked::Current, &amend)
     };
     change(&keeper.shared, &keeper.head(), None, decide).await
 }
@@ -109,7 +109,7 @@ async fn amend_head(
     amend: impl Fn(&mut StoredObject) -> Result<()> + Send + Sync,
 ) -> Result<Option<ObjectInfo>> {
     let decide = |predecessor: Option<&RowState>| match Head::read(predecessor) {
-        Ok(Some(head)) if head.id() == id => match amend_in(head, keeper, false, &amend) {
+        Ok(Some(head)) if head.id() == id => match amend_in(head, keeper, Asked::CurrentById, &amend) {
             Verdict::Write { value, answer } => Verdict::Write { value, answer: Some(answer) },
             Verdict::Leave(outcome) => Verdict::Leave(outcome.map(Some)),
             Verdict::Supersede { .. } | Verdict::Again { .. } => Verdict::Leave(Ok(None)),
@@ -123,10 +123,10 @@ async fn amend_head(
 fn amend_in(
     mut head: Head,
     keeper: &Keeper,
-    is_current: bool,
+    asked: Asked,
     amend: impl Fn(&mut StoredObject) -> Result<()>,
 ) -> Verdict<ObjectInfo> {
-    let mut object = match readable(head.version, keeper.shared.now(), is_current) {
+    let mut object = match readable(head.version, keeper.shared.now(), asked) {
         Ok(object) => object,
         Err(error) => return Verdict::Leave(Err(error)),
     };
@@ -145,7 +145,7 @@ fn amended(
     amend: impl Fn(&mut StoredObject) -> Result<()>,
 ) -> Result<Option<(StoredObject, ObjectInfo)>> {
     let Some(row) = live(predecessor).map(ObjectRow::read).transpose()? else { return Ok(None) };
-    let mut object = readable(row.version, keeper.shared.now(), false)?;
+    let mut object = readable(row.version, keeper.shared.now(), Asked::Older)?;
     amend(&mut object)?;
     let info = object.info.clone();
     Ok(Some((object, info)))

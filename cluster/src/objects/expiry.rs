@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use martlet_model::{Conditions, ETagStyle, Error, ObjectKey, Result, Timestamp};
+use martlet_model::{Conditions, ETagStyle, Error, ObjectKey, Result, Timestamp, VersionId};
 use martlet_protocol::{RowState, Scope};
 
 use super::head::Head;
 use super::keeper::Keeper;
-use super::remove::RemovingVersion;
+use super::remove::{RemovingVersion, Then};
 use crate::cluster::{EXPIRIES, Shared};
 use crate::container::cache::Container;
 use crate::list::{Found, Lister, Question};
 use crate::record::expiry::Expiry;
 use crate::record::object::{ListedKind, ListedObject, listed};
-use crate::record::version::Place;
 use crate::row::change::change;
 use crate::row::read::read_value;
 use crate::row::{Access, Verdict};
@@ -36,23 +35,23 @@ pub(crate) async fn note(keeper: &Keeper, delete_at: Option<Timestamp>) -> Resul
     change(&keeper.shared, &access, None, decide).await
 }
 
-/// Whether everything in a container has ended.
+/// Whether everything in a container has ended, and nothing of it is kept: no version with an id of its own, none that is older.
 pub(crate) async fn has_ended(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<bool> {
     let mut lister = heads(shared, container);
     while let Some(found) = lister.next().await? {
         let Found::Row { key, entry } = found else { continue };
         let current = listed(&entry)?;
-        if !is_ended(&current, shared.now()) {
+        if !is_ended(&current, shared.now()) || matches!(current.version, Some(VersionId::Id(_))) {
             return Ok(false);
         }
-        if current.version.is_some() && !older_have_ended(&keeper(shared, container, key)).await? {
+        if current.version.is_some() && has_older(&keeper(shared, container, key)).await? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Removes everything in a container that has ended, with all its versions.
+/// Removes everything in a container that has ended.
 pub(crate) async fn clear(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
     let mut lister = heads(shared, container);
     while let Some(found) = lister.next().await? {
@@ -60,11 +59,12 @@ pub(crate) async fn clear(shared: &Arc<Shared>, container: &Arc<Container>) -> R
         while let Some(head) = Head::read(read_value(shared, &keeper.head()).await?.as_ref())? {
             let is_ended =
                 head.version.object().is_some_and(|object| object.info.metadata.has_ended(shared.now()));
-            if !is_ended {
+            if !is_ended || head.id() != VersionId::Null {
                 return Err(Error::NotEmpty);
             }
             let conditions = Conditions::none(ETagStyle::Swift);
-            let removing = RemovingVersion { keeper: keeper.clone(), id: head.id(), conditions };
+            let removing =
+                RemovingVersion { keeper: keeper.clone(), id: head.id(), conditions, then: Then::Promote };
             match removing.run().await {
                 Ok(_) | Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error),
@@ -74,18 +74,10 @@ pub(crate) async fn clear(shared: &Arc<Shared>, container: &Arc<Container>) -> R
     Ok(())
 }
 
-async fn older_have_ended(keeper: &Keeper) -> Result<bool> {
-    let Some(head) = Head::read(read_value(&keeper.shared, &keeper.head()).await?.as_ref())? else {
-        return Ok(true);
-    };
-    let mut lister = keeper.lister(head.place(), 1000);
-    while let Some(Found::Row { key, entry }) = lister.next().await? {
-        let (_, place) = Place::of_row_key(&key)?;
-        if head.history.has(place) && !is_ended(&listed(&entry)?, keeper.shared.now()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+async fn has_older(keeper: &Keeper) -> Result<bool> {
+    let head = Head::read(read_value(&keeper.shared, &keeper.head()).await?.as_ref())?;
+    let Some(head) = head else { return Ok(false) };
+    Ok(keeper.newest_below(&head.history).await?.is_some())
 }
 
 fn is_ended(listed: &ListedObject, now: Timestamp) -> bool {

@@ -48,11 +48,12 @@ pub(super) async fn find(
         let found = read(shared, &keeper.head(), depth).await?;
         let head = Head::read(found.state.as_ref())?.ok_or(Error::NotFound(Noun::Object))?;
         if version.is_none_or(|version| version == head.id()) {
-            return keeper.found(head.version, found.body, version.is_none());
+            let asked = if version.is_none() { Asked::Current } else { Asked::CurrentById };
+            return keeper.found(head.version, found.body, asked);
         }
         let place = version.and_then(|id| head.history.place(id)).ok_or(Error::NotFound(Noun::Version))?;
         if let Some((older, body)) = keeper.find_with(place, depth).await? {
-            return keeper.found(older.version, body, false);
+            return keeper.found(older.version, body, Asked::Older);
         }
         // It was removed or became the current version between the two looks, or it never was.
         let change = found.state.map(|state| state.change);
@@ -92,22 +93,37 @@ impl Seeker {
     }
 }
 
+/// As what a version is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// As the object.
+    Current,
+    /// By its id, which is the current version's.
+    CurrentById,
+    Older,
+}
+
 /// The object that this version is, if a reader sees one.
-pub(super) fn readable(version: StoredVersion, now: Timestamp, is_current: bool) -> Result<StoredObject> {
+pub(super) fn readable(version: StoredVersion, now: Timestamp, asked: Asked) -> Result<StoredObject> {
+    let ends = match asked {
+        Asked::Current => true,
+        Asked::CurrentById => version.id() == VersionId::Null,
+        Asked::Older => false,
+    };
     match version {
-        StoredVersion::Object(object) if object.info.metadata.has_ended(now) => {
+        StoredVersion::Object(object) if ends && object.info.metadata.has_ended(now) => {
             Err(Error::NotFound(Noun::Object))
         }
         StoredVersion::Object(object) => Ok(object),
         StoredVersion::DeleteMarker { id, modified } => {
-            Err(Error::DeleteMarker { version: id, modified, is_current })
+            Err(Error::DeleteMarker { version: id, modified, is_current: asked == Asked::Current })
         }
     }
 }
 
 impl Keeper {
-    fn found(&self, version: StoredVersion, body: Option<Bytes>, is_current: bool) -> Result<FoundObject> {
-        let StoredObject { info, origin, blobs } = readable(version, self.shared.now(), is_current)?;
+    fn found(&self, version: StoredVersion, body: Option<Bytes>, asked: Asked) -> Result<FoundObject> {
+        let StoredObject { info, origin, blobs } = readable(version, self.shared.now(), asked)?;
         Ok(FoundObject { info: shown(info, &self.container), origin, blobs, body })
     }
 }

@@ -40,8 +40,9 @@ pub(super) async fn objects(
             return Ok(None);
         }
         let version = listed.version.or(is_versioned.then_some(VersionId::Null));
+        let ListedKind::Object(shape) = listed.kind else { return Ok(None) };
         let ListedObject { content, content_type, modified, .. } = listed;
-        Ok(Some(ObjectEntry { key: ObjectKey::parse(key)?, content, content_type, modified, version }))
+        Ok(Some(ObjectEntry { key: ObjectKey::parse(key)?, content, content_type, modified, version, shape }))
     })
     .await
 }
@@ -154,12 +155,8 @@ impl Versions {
                     return self.of_key(key, None).await;
                 }
                 let kind = kind_of(&listed);
-                let item = self.entry(key, VersionId::Null, (listed.modified, kind), listed.delete_at)?;
-                Ok(item
-                    .map(|item| VersionEntry { is_latest: true, ..item })
-                    .map(ListEntry::Item)
-                    .into_iter()
-                    .collect())
+                let item = self.current(key, VersionId::Null, (listed.modified, kind), listed.delete_at)?;
+                Ok(item.map(ListEntry::Item).into_iter().collect())
             }
         }
     }
@@ -180,9 +177,8 @@ impl Versions {
                 Some(id) => Place::of_id(id),
             };
             if after.is_none() {
-                let current =
-                    self.entry(keeper.key.clone(), head.id(), described(&head.version), ends(&head.version))?;
-                items.extend(current.map(|item| VersionEntry { is_latest: true, ..item }));
+                let (described, end) = (described(&head.version), ends(&head.version));
+                items.extend(self.current(keeper.key.clone(), head.id(), described, end)?);
             }
             if !head.history.may_have_older() {
                 return Ok(items.into_iter().map(ListEntry::Item).collect());
@@ -214,33 +210,41 @@ impl Versions {
             if head.history.has(place) {
                 let older = listed(&entry)?;
                 let described = (older.modified, kind_of(&older));
-                items.extend(self.entry(keeper.key.clone(), place.id, described, older.delete_at)?);
+                items.push(version_entry(keeper.key.clone(), place.id, described)?);
             }
         }
         Ok(())
     }
 
-    /// `None`: it has ended.
-    fn entry(
+    /// `None`: it has ended, and isn't kept. What has ended and is kept is nobody's latest version any more.
+    fn current(
         &self,
         key: Bytes,
         version: VersionId,
-        (modified, kind): (Timestamp, VersionKind),
+        described: (Timestamp, VersionKind),
         delete_at: Option<Timestamp>,
     ) -> Result<Option<VersionEntry>> {
-        if delete_at.is_some_and(|end| end <= self.now) {
+        let has_ended = delete_at.is_some_and(|end| end <= self.now);
+        if has_ended && version == VersionId::Null {
             return Ok(None);
         }
-        let key = ObjectKey::parse(key)?;
-        Ok(Some(VersionEntry { key, version, is_latest: false, modified, kind }))
+        Ok(Some(VersionEntry { is_latest: !has_ended, ..version_entry(key, version, described)? }))
     }
+}
+
+fn version_entry(
+    key: Bytes,
+    version: VersionId,
+    (modified, kind): (Timestamp, VersionKind),
+) -> Result<VersionEntry> {
+    Ok(VersionEntry { key: ObjectKey::parse(key)?, version, is_latest: false, modified, kind })
 }
 
 fn kind_of(listed: &ListedObject) -> VersionKind {
     match listed.kind {
         ListedKind::DeleteMarker => VersionKind::DeleteMarker,
-        ListedKind::Object(_) => {
-            VersionKind::Object { content: listed.content, content_type: listed.content_type.clone() }
+        ListedKind::Object(shape) => {
+            VersionKind::Object { content: listed.content, content_type: listed.content_type.clone(), shape }
         }
     }
 }
@@ -251,6 +255,7 @@ fn described(version: &StoredVersion) -> (Timestamp, VersionKind) {
         Some(object) => VersionKind::Object {
             content: object.info.content,
             content_type: object.info.metadata.content_type.clone(),
+            shape: object.info.shape,
         },
     };
     (version.modified(), kind)

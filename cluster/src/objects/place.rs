@@ -15,6 +15,7 @@ use crate::record::live;
 use crate::record::object::{
     ListedKind, ListedObject, ObjectRow, Origin, StoredObject, StoredVersion, listed,
 };
+use crate::record::version::Place;
 use crate::row::Verdict;
 use crate::row::change::{Decide, Seen, change_by};
 
@@ -35,6 +36,16 @@ pub(super) struct Removing {
     pub(super) keeper: Keeper,
     pub(super) conditions: Conditions,
     pub(super) what: Removed,
+    pub(super) leaving: Leaving,
+}
+
+/// What is left of a removed object where there are versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// A delete marker, as the container's versioning says.
+    Marker,
+    /// As little as can be: a delete marker that is the null version, and only where there are other versions.
+    NoTrace,
 }
 
 /// What is removed where a removal doesn't name it.
@@ -49,7 +60,7 @@ pub(super) enum Removed {
 /// Removes the object if it has ended; `NotFound` otherwise.
 pub(crate) async fn remove_ended(keeper: Keeper) -> Result<Deleted> {
     let conditions = Conditions::none(ETagStyle::Swift);
-    Removing { keeper, conditions, what: Removed::Ended }.run().await
+    Removing { keeper, conditions, what: Removed::Ended, leaving: Leaving::NoTrace }.run().await
 }
 
 /// What is on top as far as nearly every change needs to know it.
@@ -145,7 +156,8 @@ impl Removing {
         let top = Top::of(&self.keeper, &seen)?;
         check_write(top.object(), &self.conditions)?;
         let is_there = match self.what {
-            Removed::Object => top.versioning != Versioning::Off || top.object().is_some(),
+            Removed::Object if self.leaving == Leaving::Marker && top.versioning != Versioning::Off => true,
+            Removed::Object => top.object().is_some(),
             Removed::Ended => top.has_ended(),
         };
         if !is_there {
@@ -156,7 +168,20 @@ impl Removing {
             let answer = (deleted, Afterwards::Nothing);
             return Ok(Verdict::Write { value: RowValue::Tombstone, answer });
         }
-        let step = Step::take(&self.keeper, &seen, top.versioning).await?;
+        let versioning = match self.leaving {
+            Leaving::Marker => top.versioning,
+            Leaving::NoTrace => {
+                let head = Head::read(seen.predecessor)?.ok_or(Error::NotFound(Noun::Object))?;
+                let versioning = quiet(&self.keeper, &head).await?;
+                if head.id() == VersionId::Null
+                    && let Some(verdict) = self.end(&seen, head).await?
+                {
+                    return Ok(verdict);
+                }
+                versioning
+            }
+        };
+        let step = Step::take(&self.keeper, &seen, versioning).await?;
         if let Some(above) = step.again {
             return Ok(Verdict::Again { above });
         }
@@ -166,6 +191,23 @@ impl Removing {
         let value = ObjectRow { version, history: Some(history) }.into_value();
         let deleted = Deleted { version: Some(id), is_delete_marker: true };
         Ok(verdict(value, (deleted, afterwards), keeps_predecessor))
+    }
+
+    /// Removes the null version without a marker, if it is the only version; `None`: it isn't.
+    async fn end(&self, seen: &Seen<'_>, mut head: Head) -> Result<Option<Verdict<(Deleted, Afterwards)>>> {
+        // What is below a head that may never be chosen says nothing.
+        if !seen.is_chosen {
+            return Ok(Some(Verdict::Again { above: seen.ballot }));
+        }
+        if self.keeper.newest_below(&head.history).await?.is_some() {
+            return Ok(None);
+        }
+        if let Some(above) = self.keeper.settle(seen, &mut head.history).await? {
+            return Ok(Some(Verdict::Again { above }));
+        }
+        let deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false };
+        let answer = (deleted, Afterwards::Nothing);
+        Ok(Some(Verdict::Write { value: RowValue::Tombstone, answer }))
     }
 }
 
@@ -222,6 +264,15 @@ impl Step {
     fn afterwards(&self) -> Afterwards {
         self.successor.replaced.map_or(Afterwards::Nothing, Afterwards::Bury)
     }
+}
+
+/// As which versioning would have it a marker is made that replaces no object but the head:
+/// with an id of its own where an older version is the null version, unless that is known to be a marker too.
+pub(super) async fn quiet(keeper: &Keeper, head: &Head) -> Result<Versioning> {
+    let Some(order) = head.history.null_at else { return Ok(Versioning::Suspended) };
+    let null = keeper.find(Place { order, id: VersionId::Null }).await?;
+    let is_marker = null.is_some_and(|null| null.version.object().is_none());
+    Ok(if is_marker { Versioning::Suspended } else { Versioning::Enabled })
 }
 
 fn verdict<T>(value: RowValue, answer: T, keeps_predecessor: bool) -> Verdict<T> {

@@ -18,7 +18,7 @@ pub(super) async fn put(shared: &Arc<Shared>, id: &ObjectId, new: NewObject) -> 
     let received = receive(shared, incoming, Home::WithRow(keeper.head().row)).await?;
     let stored = Content { bytes: received.bytes, digest: Digest::Whole(received.md5) };
     let shape = match segments {
-        Some(_) => Shape::SegmentList { list_bytes: stored.bytes },
+        Some(_) => Shape::SegmentList { list_bytes: stored.bytes, list_md5: Some(received.md5) },
         None => Shape::Plain,
     };
     let info = ObjectInfo {

@@ -1,11 +1,13 @@
-//! Removing one version for good. If it was the current one, the one before is current in the same step.
+//! Removing one version for good. If it was the current one, the one before is current in the same step, or none is.
 
 use martlet_model::{Conditions, Deleted, Error, Noun, ObjectInfo, Result, VersionId};
 use martlet_protocol::RowValue;
 
 use super::check_write_of;
-use super::head::{Head, object_at};
-use super::keeper::{Afterwards, Keeper};
+use super::head::{Head, Moment, Successor, object_at};
+use super::keeper::{Afterwards, Keeper, Older};
+use super::place::quiet;
+use crate::random::bytes;
 use crate::record::object::{ObjectRow, StoredVersion};
 use crate::record::version::History;
 use crate::row::Verdict;
@@ -16,6 +18,16 @@ pub(super) struct RemovingVersion {
     pub(super) keeper: Keeper,
     pub(super) id: VersionId,
     pub(super) conditions: Conditions,
+    pub(super) then: Then,
+}
+
+/// What comes of the older versions when the current one is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The newest of them is the current one.
+    Promote,
+    /// None of them is: a delete marker is on top. One that is left alone, and is the null version, goes too.
+    Withdraw,
 }
 
 type Answer = (Deleted, Afterwards);
@@ -39,7 +51,7 @@ impl RemovingVersion {
             None => None,
         };
         let named = if is_current { Some(&head.version) } else { below.as_ref().map(|older| &older.version) };
-        self.check(named)?;
+        self.check(named.filter(|version| !is_current || self.is_kept(version)))?;
         let named = named.ok_or(Error::NotFound(Noun::Version))?;
         let is_delete_marker = matches!(named, StoredVersion::DeleteMarker { .. });
         let deleted = Deleted { version: Some(self.id), is_delete_marker };
@@ -50,24 +62,56 @@ impl RemovingVersion {
         if let Some(above) = self.keeper.settle(&seen, &mut head.history).await? {
             return Ok(Verdict::Again { above });
         }
-        let Some(older) = below else { return self.promote(&seen, head, deleted).await };
+        let Some(older) = below else { return self.replace(&seen, head, deleted).await };
         head.history.removing.push(older.place);
         if older.place.id == VersionId::Null {
             head.history.null_at = None;
         }
-        let value = head.into_row().into_value();
-        Ok(Verdict::Write { value, answer: (deleted, Afterwards::Bury(older.place)) })
+        let answer = (deleted, Afterwards::Bury(older.place));
+        if self.then == Then::Withdraw
+            && is_null_marker(&head.version)
+            && self.keeper.newest_below(&head.history).await?.is_none()
+        {
+            return Ok(Verdict::Write { value: RowValue::Tombstone, answer });
+        }
+        Ok(Verdict::Write { value: head.into_row().into_value(), answer })
     }
 
-    /// Removes the current version: the newest older one comes in its place.
-    async fn promote(&self, seen: &Seen<'_>, head: Head, deleted: Deleted) -> Result<Verdict<Answer>> {
-        let Some(older) = self.keeper.newest_below(&head.history).await? else {
-            let answer = (deleted, Afterwards::Nothing);
-            return Ok(Verdict::Write { value: RowValue::Tombstone, answer });
-        };
+    /// Removes the current version.
+    async fn replace(&self, seen: &Seen<'_>, head: Head, deleted: Deleted) -> Result<Verdict<Answer>> {
+        let older = self.keeper.newest_below(&head.history).await?;
+        let Some(older) = older else { return Ok(gone(deleted)) };
+        if self.then == Then::Promote {
+            return Ok(Self::promote(seen, &head, older, deleted));
+        }
+        if older.version.object().is_some() {
+            return self.cover(seen, &head, deleted).await;
+        }
+        let below = History { order: older.place.order, null_at: None, ..head.history.clone() };
+        if is_null_marker(&older.version) && self.keeper.newest_below(&below).await?.is_none() {
+            return Ok(gone(deleted));
+        }
+        Ok(Self::promote(seen, &head, older, deleted))
+    }
+
+    /// A delete marker comes in the place of the current version.
+    async fn cover(&self, seen: &Seen<'_>, head: &Head, deleted: Deleted) -> Result<Verdict<Answer>> {
+        let random = bytes(&*self.keeper.shared.random);
+        let versioning = quiet(&self.keeper, head).await?;
+        let moment = Moment { versioning, ballot: seen.ballot, random };
+        let Successor { id, mut history, .. } = Successor::of(Some(head), seen.predecessor, moment);
+        history.removing.push(head.place());
+        let modified = self.keeper.shared.now().not_before(Some(head.version.modified()));
+        let version = StoredVersion::DeleteMarker { id, modified };
+        let value = ObjectRow { version, history: Some(history) }.into_value();
+        Ok(Verdict::Write { value, answer: (deleted, Afterwards::Bury(head.place())) })
+    }
+
+    /// The newest older version comes in the place of the current one.
+    fn promote(seen: &Seen<'_>, head: &Head, older: Older, deleted: Deleted) -> Verdict<Answer> {
         // The shadow that is left of it has to be cleared under this ballot.
         if seen.ballot <= older.change {
-            return Ok(Verdict::Again { above: older.change });
+            return Verdict::Again { above: older.change };
         }
         let mut history = History { order: older.place.order, ..head.history.clone() };
         history.removing.push(head.place());
@@ -76,15 +120,27 @@ impl RemovingVersion {
         }
         let value = ObjectRow { version: older.version, history: Some(history) }.into_value();
         let afterwards = Afterwards::ClearShadow { place: older.place, promoted: seen.ballot };
-        Ok(Verdict::Write { value, answer: (deleted, afterwards) })
+        Verdict::Write { value, answer: (deleted, afterwards) }
     }
 
     fn check(&self, named: Option<&StoredVersion>) -> Result<()> {
-        let now = self.keeper.shared.now();
-        let object = named.and_then(|version| object_at(version, now));
-        let info: Option<&ObjectInfo> = object.map(|object| &object.info);
+        let info: Option<&ObjectInfo> = named.and_then(StoredVersion::object).map(|object| &object.info);
         check_write_of(info, &self.conditions)
     }
+
+    /// Whether a reader finds the current version by its id.
+    fn is_kept(&self, current: &StoredVersion) -> bool {
+        current.id() != VersionId::Null || object_at(current, self.keeper.shared.now()).is_some()
+    }
+}
+
+/// Nothing is left of the key.
+fn gone(deleted: Deleted) -> Verdict<Answer> {
+    Verdict::Write { value: RowValue::Tombstone, answer: (deleted, Afterwards::Nothing) }
+}
+
+fn is_null_marker(version: &StoredVersion) -> bool {
+    matches!(version, StoredVersion::DeleteMarker { id: VersionId::Null, .. })
 }
 
 impl Decide for RemovingVersion {

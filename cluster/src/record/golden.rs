@@ -198,18 +198,23 @@ fn object_of_parts() {
 
 #[test]
 fn list_of_segments() {
-    let shape = Shape::SegmentList { list_bytes: 77 };
+    check_list(None, "02ac0200eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee00818081b184e991030000014d");
+    check_list(
+        Some(Md5([3; 16])),
+        "02ac0200eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee00818081b184e991030000034d03030303030303030303030303030303",
+    );
+}
+
+#[track_caller]
+fn check_list(list_md5: Option<Md5>, entry: &str) {
+    let shape = Shape::SegmentList { list_bytes: 77, list_md5 };
     let info = ObjectInfo { shape, ..ObjectInfo::new(CONTENT, ObjectMetadata::default(), MODIFIED) };
     let object = StoredObject { info, origin: None, blobs: vec![blob()] };
     let row = ObjectRow { version: StoredVersion::Object(object), history: None };
     let value = row.clone().into_value();
     assert_eq!(value.weight(), Weight { objects: 1, bytes: 77 });
     let bytes = parts_of(&value);
-    check(
-        &bytes,
-        "02ac0200eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee00818081b184e991030000014d",
-        "0200000000000000000000000000",
-    );
+    check(&bytes, entry, "0200000000000000000000000000");
     assert_eq!(ObjectRow::read(live(&bytes, &[blob()])), Ok(row));
 }
 

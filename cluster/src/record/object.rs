@@ -80,8 +80,15 @@ struct EntryTwin<'a> {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 enum KindTwin {
     Plain,
-    SegmentList { list_bytes: u64 },
+    /// Written no more, but read: the list's MD5 wasn't kept.
+    SegmentList {
+        list_bytes: u64,
+    },
     DeleteMarker,
+    HashedList {
+        list_bytes: u64,
+        list_md5: [u8; 16],
+    },
 }
 
 /// The layout of an object that was joined from parts follows it, to the end.
@@ -183,7 +190,10 @@ impl StoredObject {
                 delete_at_micros: info.metadata.delete_at.map(Timestamp::as_micros),
                 kind: match info.shape {
                     Shape::Plain => KindTwin::Plain,
-                    Shape::SegmentList { list_bytes } => KindTwin::SegmentList { list_bytes },
+                    Shape::SegmentList { list_bytes, list_md5: None } => KindTwin::SegmentList { list_bytes },
+                    Shape::SegmentList { list_bytes, list_md5: Some(Md5(list_md5)) } => {
+                        KindTwin::HashedList { list_bytes, list_md5 }
+                    }
                 },
             },
         );
@@ -235,7 +245,12 @@ pub(crate) fn listed(entry: &[u8]) -> Result<ListedObject, RecordError> {
             let twin: EntryTwin<'_> = parse(WHAT, entry)?;
             let kind = match twin.kind {
                 KindTwin::Plain => ListedKind::Object(Shape::Plain),
-                KindTwin::SegmentList { list_bytes } => ListedKind::Object(Shape::SegmentList { list_bytes }),
+                KindTwin::SegmentList { list_bytes } => {
+                    ListedKind::Object(Shape::SegmentList { list_bytes, list_md5: None })
+                }
+                KindTwin::HashedList { list_bytes, list_md5 } => {
+                    ListedKind::Object(Shape::SegmentList { list_bytes, list_md5: Some(Md5(list_md5)) })
+                }
                 KindTwin::DeleteMarker => ListedKind::DeleteMarker,
             };
             Ok(ListedObject {
@@ -262,7 +277,7 @@ impl ListedObject {
             ListedKind::Object(shape) => {
                 let bytes = match shape {
                     Shape::Plain => self.content.bytes,
-                    Shape::SegmentList { list_bytes } => list_bytes,
+                    Shape::SegmentList { list_bytes, .. } => list_bytes,
                 };
                 Weight { objects: u64::from(table == TableKind::Objects), bytes }
             }

@@ -81,6 +81,11 @@ impl Twins {
 
     async fn delete(&mut self, key: &ObjectId) {
         let conditions = self.conditions();
+        if self.random.one_in(3) {
+            let one = self.reference.withdraw(key, None, &conditions).await;
+            let other = self.cluster.withdraw(key, None, &conditions).await;
+            return self.same_deleted(one, other);
+        }
         let one = self.reference.delete(key, None, &conditions).await;
         let other = self.cluster.delete(key, None, &conditions).await;
         self.same_deleted(one, other);
@@ -89,6 +94,12 @@ impl Twins {
     async fn delete_version(&mut self, key: &ObjectId) {
         let (theirs, ours) = self.pick();
         let conditions = self.conditions();
+        if self.random.one_in(3) {
+            let one = self.reference.withdraw(key, Some(theirs), &conditions).await;
+            let other = self.cluster.withdraw(key, Some(ours), &conditions).await;
+            self.same_deleted(one, other);
+            return self.learn_latest(key).await;
+        }
         let one = self.reference.delete(key, Some(theirs), &conditions).await;
         let other = self.cluster.delete(key, Some(ours), &conditions).await;
         self.same_deleted(one, other);
@@ -217,6 +228,21 @@ impl Twins {
     fn learn(&mut self, theirs: Option<VersionId>, ours: Option<VersionId>) {
         if let (Some(theirs @ VersionId::Id(_)), Some(ours)) = (theirs, ours) {
             self.ids.push((theirs, ours));
+        }
+    }
+
+    /// A marker may have come on top that nobody was told of.
+    async fn learn_latest(&mut self, key: &ObjectId) {
+        let prefix = key.key.as_bytes().clone();
+        let query = VersionQuery { prefix, delimiter: None, after: None, limit: 1 };
+        let latest = |page: VersionPage| match page.entries.into_iter().next() {
+            Some(ListEntry::Item(item)) if item.key == key.key => Some(item.version),
+            _ => None,
+        };
+        let theirs = latest(self.reference.versions(&self.id, &query).await.unwrap());
+        let ours = latest(self.cluster.versions(&self.id, &query).await.unwrap());
+        if self.ids.iter().all(|(_, known)| Some(*known) != ours) {
+            self.learn(theirs, ours);
         }
     }
 

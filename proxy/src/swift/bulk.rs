@@ -10,10 +10,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::{Guarded, Identity};
 use martlet_model::limits::{CONTAINER_NAME_BYTES_MAX, OBJECT_KEY_BYTES_MAX};
-use martlet_model::{AccountName, Conditions, ContainerStore as _, ETagStyle, Error};
+use martlet_model::{AccountName, Conditions, ETagStyle, Error};
 use percent_encoding::percent_decode;
 
 use super::answer;
+use super::container;
 use super::declared;
 use super::format::{self, Format};
 use super::headers;
@@ -88,7 +89,7 @@ pub(super) fn respond(format: Format, work: impl Future<Output = Report> + Send 
         Format::Xml | Format::TextXml => XML_DECLARATION,
         Format::Plain | Format::Json => " ",
     };
-    let report = async move { work.await.render(format, "delete") };
+    let report = async move { work.await.render(format, root) };
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     answer::with_body(StatusCode::OK, headers, heartbeat::body(report, First::Later(first)))
@@ -230,7 +231,7 @@ async fn remove(target: &Target, store: &Guarded) -> u16 {
         Target::Object(id) => object::remove(id, &Conditions::none(ETagStyle::Swift), store)
             .await
             .map(|removed| removed.was_there),
-        Target::Container(id) => store.delete_container(id).await.map(|()| true).map_err(Refusal::from),
+        Target::Container(id) => container::remove(id, store).await.map(|()| true).map_err(Refusal::from),
         _ => Err(Refusal::NoSuchPath),
     };
     match outcome {

@@ -214,7 +214,8 @@ fn of_manifest(id: &ObjectId, head: &Parts, query: &Query<'_>) -> Result<Option<
             Ok(Some(Command::PutLarge(Box::new(slo::parse_put(id.clone(), head, query)?))))
         }
         (&Method::DELETE, Some("delete")) => {
-            Ok(Some(Command::DeleteLarge(slo::parse_delete(id.clone(), head))))
+            let version = versions::parse_id(query)?;
+            Ok(Some(Command::DeleteLarge(slo::parse_delete(id.clone(), version, head))))
         }
         (method, Some(other)) => {
             Err(Refusal::NotOffered(format!("{} with {}={other}", method, joined::PARAMETER).into()))

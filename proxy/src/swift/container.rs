@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::{
-    Claim, ContainerChange, ContainerId, ContainerInfo, ContainerStore as _, Created, ListQuery,
+    Claim, ContainerChange, ContainerId, ContainerInfo, ContainerStore as _, Created, Error, ListQuery,
     NewContainer, ObjectStore as _, Usage, UserMetadata,
 };
 
@@ -22,6 +22,7 @@ use super::paging::{self, Order};
 use super::query::Query;
 use super::refusal::Refusal;
 use super::settings::{self, Asked};
+use super::versions;
 
 /// GET of a container.
 #[derive(Debug)]
@@ -124,8 +125,16 @@ pub(super) async fn post(command: ChangeContainer, store: &Guarded) -> Result<Re
 }
 
 pub(super) async fn delete(id: ContainerId, store: &Guarded) -> Result<Response, Refusal> {
-    store.delete_container(&id).await?;
+    remove(&id, store).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
+}
+
+/// Removes a container in which a client of Swift's finds nothing, whoever asks for it: DELETE, or a bulk request.
+pub(super) async fn remove(id: &ContainerId, store: &Guarded) -> Result<(), Error> {
+    match store.delete_container(id).await {
+        Err(Error::NotEmpty) if versions::clear_markers(id, store).await? => store.delete_container(id).await,
+        outcome => outcome,
+    }
 }
 
 pub(super) fn render(info: &ContainerInfo, usage: Usage, view: View) -> HeaderMap {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use martlet_model::{
-    AccountName, ContainerEntry, ContainerName, Content, Digest, ETagStyle, ListEntry, Md5, ObjectEntry,
-    Timestamp, VersionEntry, VersionKind,
+    AccountName, ContainerEntry, ContainerId, ContainerName, Content, Digest, ETagStyle, ListEntry, Md5,
+    ObjectEntry, Shape, Timestamp, VersionEntry, VersionId, VersionKind,
 };
 use serde::{Serialize, Serializer};
 
@@ -13,6 +13,7 @@ use crate::archive::DELETE_MARKER;
 use super::capabilities::STORAGE_POLICY;
 use super::date;
 use super::format::Format;
+use super::versions::location_of;
 
 /// What an object is said to be when its writer didn't say.
 pub(super) const CONTENT_TYPE_UNKNOWN: &str = "application/octet-stream";
@@ -39,22 +40,23 @@ pub(super) fn containers(
 }
 
 /// The objects of a container.
-pub(super) fn objects(
-    container: &ContainerName,
-    entries: &[ListEntry<ObjectEntry>],
-    format: Format,
-) -> String {
+pub(super) fn objects(container: &ContainerId, entries: &[ListEntry<ObjectEntry>], format: Format) -> String {
     match format {
         Format::Plain => plain(entries, |entry| entry.key.as_str()),
         Format::Json => json(entries, |entry| JsonObject {
             name: entry.key.as_str(),
-            hash: entry.content.etag(ETagStyle::Swift),
+            hash: hash(&entry.content, entry.shape),
             bytes: entry.content.bytes,
             content_type: entry.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
             last_modified: JsonDate(entry.modified),
             slo_etag: slo_etag(&entry.content),
+            version_symlink: matches!(entry.version, Some(VersionId::Id(_))),
+            symlink_path: match entry.version {
+                Some(version @ VersionId::Id(_)) => Some(location_of(container, &entry.key, version)),
+                Some(VersionId::Null) | None => None,
+            },
         }),
-        Format::Xml | Format::TextXml => xml_objects(container, entries),
+        Format::Xml | Format::TextXml => xml_objects(&container.name, entries),
     }
 }
 
@@ -66,8 +68,8 @@ pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
             VersionKind::DeleteMarker => None,
         };
         let (hash, bytes, content_type) = match &entry.kind {
-            VersionKind::Object { content, content_type } => (
-                content.etag(ETagStyle::Swift),
+            VersionKind::Object { content, content_type, shape } => (
+                hash(content, *shape),
                 content.bytes,
                 content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
             ),
@@ -81,11 +83,21 @@ pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
                 content_type,
                 last_modified: JsonDate(entry.modified),
                 slo_etag,
+                version_symlink: false,
+                symlink_path: None,
             },
             version_id: entry.version.to_string(),
             is_latest: entry.is_latest,
         }
     })
+}
+
+/// The MD5 of what is stored: of a list of segments, that of the list.
+fn hash(content: &Content, shape: Shape) -> String {
+    match shape {
+        Shape::SegmentList { list_md5: Some(md5), .. } => md5.to_string(),
+        Shape::SegmentList { list_md5: None, .. } | Shape::Plain => content.etag(ETagStyle::Swift),
+    }
 }
 
 /// The ETag of an object that has parts, as its reader gets it.
@@ -132,6 +144,12 @@ struct JsonObject<'a> {
     last_modified: JsonDate,
     #[serde(skip_serializing_if = "Option::is_none")]
     slo_etag: Option<String>,
+    /// Swift stores the versions of objects elsewhere, and tells where; clients know by this that there are any.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    version_symlink: bool,
+    /// Where the version is found that is the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symlink_path: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -199,7 +217,7 @@ fn xml_objects(container: &ContainerName, entries: &[ListEntry<ObjectEntry>]) ->
             ListEntry::Item(entry) => {
                 xml.push_str("<object>");
                 element(&mut xml, "name", entry.key.as_str());
-                element(&mut xml, "hash", &entry.content.etag(ETagStyle::Swift));
+                element(&mut xml, "hash", &hash(&entry.content, entry.shape));
                 element(&mut xml, "bytes", &entry.content.bytes.to_string());
                 let content_type = entry.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN);
                 element(&mut xml, "content_type", content_type);
@@ -271,6 +289,7 @@ mod tests {
             content_type: content_type.map(str::to_owned),
             modified: AT,
             version: None,
+            shape: Shape::Plain,
         })
     }
 
@@ -289,7 +308,9 @@ mod tests {
 
     #[track_caller]
     fn check_objects(entries: &[ListEntry<ObjectEntry>], format: Format, expected: &str) {
-        assert_eq!(objects(&ContainerName::parse(b"c&d").unwrap(), entries, format), expected);
+        let account = AccountName::parse(b"AUTH_a").unwrap();
+        let id = ContainerId { account, name: ContainerName::parse(b"c&d").unwrap() };
+        assert_eq!(objects(&id, entries, format), expected);
     }
 
     #[track_caller]

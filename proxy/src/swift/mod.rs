@@ -50,7 +50,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use martlet_auth::token::TokenKey;
 use martlet_auth::{Guarded, Identity, Users};
-use martlet_model::{AccountName, Clock, Error, Store};
+use martlet_model::{AccountName, Clock, Error, Store, VersionId};
 use percent_encoding::utf8_percent_encode;
 
 use crate::body::RequestBody;
@@ -242,7 +242,9 @@ fn render(refusal: &Refusal) -> Response {
         Words::Page => answer::whole(code, headers, answer::HTML, refusal::page(status)),
         Words::Nothing => answer::with_body(code, headers, axum::body::Body::empty()),
     };
-    if let Refusal::Store(Error::DeleteMarker { version, is_current: false, .. }) = refusal {
+    if let Refusal::Store(Error::DeleteMarker { version, is_current: false, .. }) = refusal
+        && *version != VersionId::Null
+    {
         versions::render_marker(response.headers_mut(), *version);
     }
     response

@@ -7,11 +7,11 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use martlet_auth::Guarded;
+use martlet_auth::{Action, Guarded};
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
     Conditions, Deleted, Digest, ETagStyle, Error, Match, Md5, NewObject, ObjectId, ObjectInfo,
-    ObjectMetadata, ObjectStore as _, Timestamp, VersionId,
+    ObjectMetadata, ObjectStore as _, Timestamp, VersionId, Versioning,
 };
 
 use super::account::add_item;
@@ -184,7 +184,7 @@ pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Res
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer::HTML));
     if let Some(version) = versions::settled(version, &id, store).await? {
-        store.delete(&id, Some(version), &conditions).await?;
+        versions::remove(&id, version, &conditions, store).await?;
         versions::show(&mut headers, Some(version));
         versions::show_current(&mut headers, &id, store).await?;
         return Ok(answer::empty(StatusCode::NO_CONTENT, headers));
@@ -211,7 +211,16 @@ pub(super) async fn remove(
     conditions: &Conditions,
     store: &Guarded,
 ) -> Result<Removed, Refusal> {
-    let was_there = versions::is_there(id, store).await?;
+    // That a marker is left isn't told to anybody who may not write.
+    store.allow_object(Action::DeleteObject, id, None).await?;
+    let was_there = match store.unguarded().recent_container(&id.container).await?.versioning {
+        Versioning::Enabled => versions::is_there(id, store).await?,
+        // Otherwise the store itself tells.
+        Versioning::Off => true,
+        Versioning::Suspended => {
+            return Ok(Removed { deleted: store.withdraw(id, None, conditions).await?, was_there: true });
+        }
+    };
     Ok(Removed { deleted: store.delete(id, None, conditions).await?, was_there })
 }
 

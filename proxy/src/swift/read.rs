@@ -320,8 +320,9 @@ async fn manifest_of(
 }
 
 fn of_list(info: ObjectInfo, list: Bytes) -> Large {
-    let content = Content { bytes: list.len() as u64, digest: Digest::Whole(Md5::of(&list)) };
-    let shape = Shape::SegmentList { list_bytes: content.bytes };
+    let list_md5 = Md5::of(&list);
+    let content = Content { bytes: list.len() as u64, digest: Digest::Whole(list_md5) };
+    let shape = Shape::SegmentList { list_bytes: content.bytes, list_md5: Some(list_md5) };
     Large::of_bytes(ObjectInfo { content, shape, ..info }, list)
 }
 

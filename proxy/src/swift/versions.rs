@@ -4,17 +4,16 @@ use std::collections::VecDeque;
 
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::try_join;
+use futures_util::{StreamExt as _, stream, try_join};
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use martlet_auth::{Action, Guarded};
+use martlet_auth::Guarded;
 use martlet_model::limits::LISTING_ENTRIES_MAX;
 use martlet_model::{
     Conditions, ContainerId, ContainerStore as _, ETagStyle, Error, ListEntry, ListQuery, Noun, ObjectId,
-    ObjectStore as _, VersionEntry, VersionId, VersionQuery, Versioning,
+    ObjectKey, ObjectStore as _, VersionEntry, VersionId, VersionKind, VersionQuery, Versioning,
 };
-
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use crate::archive::DELETE_MARKER;
@@ -33,6 +32,11 @@ use super::query::Query;
 use super::refusal::Refusal;
 
 const IN_PATH: &AsciiSet = &PATH_SEGMENT.remove(b'/');
+
+/// How many markers are looked at together.
+const MARKERS_COUNT_MAX: usize = 1000;
+/// How many removals of markers are under way at once.
+const REMOVALS_COUNT_MAX: usize = 8;
 
 /// GET of a container with `versions`.
 #[derive(Debug)]
@@ -155,28 +159,97 @@ async fn entries(
         Order::Descending => (page.end_marker.map(|key| (key, None)), marker),
     };
     let limit = page.limit;
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
     let mut query = VersionQuery {
         prefix: page.prefix,
         delimiter: page.delimiter,
         after,
-        limit: if order == Order::Ascending || limit == 0 { limit } else { LISTING_ENTRIES_MAX },
+        limit: if order == Order::Ascending { limit } else { LISTING_ENTRIES_MAX },
     };
     let mut kept = VecDeque::new();
     loop {
         let page = store.versions(id, &query).await?;
         query.after = page.entries.last().map(place);
-        let found = page.entries.len();
-        kept.extend(page.entries.into_iter().take_while(|entry| !has_reached(entry, before.as_ref())));
-        let is_ended = kept.len() < found || !page.is_truncated;
+        let end = page.entries.iter().position(|entry| has_reached(entry, before.as_ref()));
+        let is_last = end.is_some() || !page.is_truncated || query.after.is_none();
+        let found = page.entries.into_iter().take(end.unwrap_or(usize::MAX));
+        kept.extend(found.filter(|entry| !is_null_marker(entry)));
         match order {
-            Order::Ascending => return Ok(kept.into()),
-            Order::Descending => {
-                kept.drain(..kept.len().saturating_sub(limit));
-                if is_ended || query.after.is_none() {
-                    return Ok(kept.into_iter().rev().collect());
-                }
+            Order::Ascending => kept.truncate(limit),
+            Order::Descending => drop(kept.drain(..kept.len().saturating_sub(limit))),
+        }
+        match order {
+            Order::Ascending if is_last || kept.len() == limit => return Ok(kept.into()),
+            Order::Descending if is_last => return Ok(kept.into_iter().rev().collect()),
+            Order::Ascending | Order::Descending => {}
+        }
+    }
+}
+
+/// A delete marker that is the null version: what S3 has where Swift has nothing.
+fn is_null_marker(entry: &ListEntry<VersionEntry>) -> bool {
+    matches!(
+        entry,
+        ListEntry::Item(VersionEntry { version: VersionId::Null, kind: VersionKind::DeleteMarker, .. })
+    )
+}
+
+/// Removes what a container holds if that is nothing but markers that Swift's clients don't see.
+/// `false`: there is something else, and nothing or not all was removed.
+pub(super) async fn clear_markers(id: &ContainerId, store: &Guarded) -> Result<bool, Error> {
+    let store = store.unguarded();
+    let query = VersionQuery { prefix: Bytes::new(), delimiter: None, after: None, limit: MARKERS_COUNT_MAX };
+    loop {
+        let page = store.versions(id, &query).await?;
+        if !page.entries.iter().all(is_null_marker) {
+            return Ok(false);
+        }
+        let keys = page.entries.into_iter().filter_map(|entry| match entry {
+            ListEntry::Item(item) => Some(item.key),
+            ListEntry::Prefix(_) => None,
+        });
+        let remove = |key| async {
+            let marker = ObjectId { container: id.clone(), key };
+            store.delete(&marker, Some(VersionId::Null), &Conditions::none(ETagStyle::Swift)).await
+        };
+        let mut removals = stream::iter(keys.map(remove)).buffer_unordered(REMOVALS_COUNT_MAX);
+        while let Some(removed) = removals.next().await {
+            match removed {
+                Ok(_) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
             }
         }
+        if !page.is_truncated {
+            return Ok(true);
+        }
+    }
+}
+
+/// Removes a version, and leaves none current where it was the current one: older ones come back through S3 alone.
+pub(super) async fn remove(
+    id: &ObjectId,
+    version: VersionId,
+    conditions: &Conditions,
+    store: &Guarded,
+) -> Result<(), Refusal> {
+    let version = match version {
+        VersionId::Id(_) => Some(version),
+        // So Swift calls the object itself, where no older version has that name.
+        VersionId::Null => is_older_null(id, store).await?.then_some(version),
+    };
+    store.withdraw(id, version, conditions).await?;
+    Ok(())
+}
+
+async fn is_older_null(id: &ObjectId, store: &Guarded) -> Result<bool, Error> {
+    let none = Conditions::none(ETagStyle::Swift);
+    let look = |version| store.unguarded().head(id, version, &none);
+    match look(Some(VersionId::Null)).await {
+        Ok(_) => Ok(look(None).await.is_ok_and(|current| current.version != Some(VersionId::Null))),
+        Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -231,22 +304,19 @@ pub(super) fn locate(
     (asked, found): (Option<VersionId>, Option<VersionId>),
 ) {
     if let (None, Some(version @ VersionId::Id(_))) = (asked, found) {
-        let container = &id.container;
-        let path = format!("/v1/{}/{}/{}", container.account, container.name, id.key.as_str());
-        let location = format!("{}?version-id={version}", utf8_percent_encode(&path, IN_PATH));
+        let location = location_of(&id.container, &id.key, version);
         headers.insert("content-location", answer::header_value(&location));
     }
 }
 
+/// Where a version is found, percent-encoded.
+pub(super) fn location_of(container: &ContainerId, key: &ObjectKey, version: VersionId) -> String {
+    let path = format!("/v1/{}/{}/{}", container.account, container.name, key.as_str());
+    format!("{}?version-id={version}", utf8_percent_encode(&path, IN_PATH))
+}
+
 /// Whether there is an object to remove, where a removal leaves a marker in any case.
-/// Where it doesn't, the store itself tells.
 pub(super) async fn is_there(id: &ObjectId, store: &Guarded) -> Result<bool, Refusal> {
-    // That a marker is left isn't told to anybody who may not write.
-    store.allow_object(Action::DeleteObject, id, None).await?;
-    match store.unguarded().recent_container(&id.container).await?.versioning {
-        Versioning::Off => return Ok(true),
-        Versioning::Enabled | Versioning::Suspended => {}
-    }
     match store.unguarded().head(id, None, &Conditions::none(ETagStyle::Swift)).await {
         Ok(_) => Ok(true),
         Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => Ok(false),

@@ -109,6 +109,15 @@ impl ObjectStore for Faulty {
         self.store.delete(id, version, conditions).await
     }
 
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        self.store.withdraw(id, version, conditions).await
+    }
+
     async fn annotate(
         &self,
         id: &ObjectId,

@@ -82,6 +82,29 @@ async fn the_forms_own_words_about_its_files_count() {
 }
 
 #[tokio::test]
+async fn a_form_may_say_when_its_files_end() {
+    let (server, owner) = begin().await;
+    let with = |name, value: &str| {
+        let mut fields = good(PATH);
+        fields.push((name, value.to_owned()));
+        fields
+    };
+    assert_eq!(post(&server, PATH, &with("x_delete_at", "1767225700"), &[("at", "x")]).await.status, 201);
+    assert_eq!(post(&server, PATH, &with("x_delete_after", " 60 "), &[("after", "x")]).await.status, 201);
+    assert_eq!(owner.head("/box/pre-at").await.header("x-delete-at"), "1767225700");
+    assert_eq!(owner.head("/box/pre-after").await.header("x-delete-at"), "1767225660");
+    for (name, value, words) in [
+        ("x_delete_at", "1767225600", "X-Delete-At in past"),
+        ("x_delete_at", "soon", "Non-integer X-Delete-At"),
+        ("x_delete_after", "1.5", "Non-integer X-Delete-After"),
+    ] {
+        let refused = post(&server, PATH, &with(name, value), &[("none", "x")]).await;
+        assert_eq!((refused.status, refused.text()), (400, words), "{name} {value}");
+    }
+    assert_eq!(owner.get("/box").await.text(), "pre-after\npre-at\n");
+}
+
+#[tokio::test]
 async fn a_form_that_names_a_page_leads_there_with_the_outcome() {
     let (server, owner) = begin().await;
     let fields = |redirect, count| {

@@ -53,6 +53,8 @@ async fn a_listing_shows_the_length_of_the_whole_and_counts_that_of_the_list() {
     let listed: Value = serde_json::from_slice(&session.get("/box?format=json").await.body).unwrap();
     assert_eq!((&listed[0]["name"], &listed[0]["bytes"]), (&"large".into(), &6.into()));
     assert_eq!(listed[0]["slo_etag"], ETAG);
+    let manifest = session.get("/box/large?multipart-manifest=get").await;
+    assert_eq!(listed[0]["hash"], manifest.header("etag"));
     let list_bytes =
         session.head("/box/large?multipart-manifest=get").await.header("content-length").to_owned();
     assert_eq!(session.head("/box").await.header("x-container-bytes-used"), list_bytes);

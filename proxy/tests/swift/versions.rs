@@ -77,8 +77,10 @@ async fn removing_leaves_a_marker_and_removing_a_version_is_for_good() {
     let undone = owner.delete(&format!("/box/key?version-id={marker}")).await;
     assert_eq!(undone.status, 204);
     assert_eq!(undone.header("x-object-version-id"), marker);
-    assert_eq!(undone.header("x-object-current-version-id"), first);
-    assert_eq!(owner.get("/box/key").await.text(), "one");
+    // As in Swift that doesn't bring the object back.
+    assert_eq!(undone.header("x-object-current-version-id"), "null");
+    assert_eq!(owner.get("/box/key").await.status, 404);
+    assert_eq!(ids(&listed(&owner, "").await), [&first]);
     assert_eq!(owner.delete("/box").await.status, 409);
     assert_eq!(owner.delete(&format!("/box/key?version-id={first}")).await.status, 204);
     assert_eq!(owner.delete(&format!("/box/key?version-id={first}")).await.status, 404);
@@ -86,6 +88,80 @@ async fn removing_leaves_a_marker_and_removing_a_version_is_for_good() {
 }
 
 #[tokio::test]
+#[tokio::test]
+async fn without_its_current_version_an_object_is_gone() {
+    let (_server, owner) = begin(("X-Versions-Enabled", "true")).await;
+    let first = put(&owner, "/box/key", b"one").await;
+    let second = put(&owner, "/box/key", b"two").await;
+    let removed = owner.delete(&format!("/box/key?version-id={second}")).await;
+    assert_eq!((removed.status, removed.header("x-object-current-version-id")), (204, "null"));
+    assert_eq!(owner.get("/box/key").await.status, 404);
+    let left = listed(&owner, "").await;
+    assert_eq!((ids(&left), &left[0]["is_latest"]), (vec![first.as_str()], &false.into()));
+    assert_eq!(owner.get(&format!("/box/key?version-id={first}")).await.text(), "one");
+    // `null` is what Swift calls the object itself: it is gone, and its version stays.
+    let third = put(&owner, "/box/key", b"three").await;
+    assert_eq!(owner.delete("/box/key?version-id=null").await.status, 204);
+    assert_eq!(owner.delete("/box/key?version-id=null").await.status, 404);
+    assert_eq!(owner.get("/box/key").await.status, 404);
+    assert_eq!(ids(&listed(&owner, "").await), [&third, &first]);
+}
+
+#[tokio::test]
+async fn while_versioning_is_off_a_removal_leaves_no_trace() {
+    let (server, owner) = begin(("X-Versions-Enabled", "true")).await;
+    let first = put(&owner, "/box/key", b"one").await;
+    owner.send("POST", "/box", &[("X-Versions-Enabled", "false")], b"").await;
+    let removed = owner.delete("/box/key").await;
+    assert_eq!((removed.status, removed.find("x-object-version-id")), (204, None));
+    assert_eq!(owner.delete("/box/key").await.status, 404);
+    assert_eq!(owner.get("/box/key").await.status, 404);
+    assert_eq!(ids(&listed(&owner, "").await), [&first]);
+    assert_eq!(ids(&listed(&owner, "&limit=1").await), [&first]);
+    assert_eq!(ids(&listed(&owner, "&reverse=on").await), [&first]);
+    for body in [&b"two"[..], b"three"] {
+        assert_eq!(owner.send("PUT", "/box/key", &[], body).await.find("x-object-version-id"), None);
+        assert_eq!(ids(&listed(&owner, "").await), ["null", &first]);
+    }
+    assert_eq!(owner.delete("/box/key").await.status, 204);
+    assert_eq!(owner.delete(&format!("/box/key?version-id={first}")).await.status, 204);
+    // A marker that S3 has left, and that isn't shown, keeps no container.
+    owner.put("/box/other", b"x").await;
+    assert_eq!(s3(&server, "DELETE", "/box/other", &[], b"").await.status, 204);
+    assert_eq!(listed(&owner, "").await, Vec::<Value>::new());
+    assert_eq!(owner.delete("/box").await.status, 204);
+}
+
+#[tokio::test]
+async fn an_object_that_ends_leaves_its_version() {
+    let (server, owner) = begin(("X-Versions-Enabled", "true")).await;
+    let headers = [("X-Delete-After", "60"), ("X-Object-Meta-A", "1")];
+    let stored = owner.send("PUT", "/box/key", &headers, b"one").await;
+    let first = stored.header("x-object-version-id").to_owned();
+    server.clock.advance(std::time::Duration::from_secs(61));
+    let owner = server.login().await;
+    assert_eq!(owner.get("/box/key").await.status, 404);
+    assert_eq!(owner.get("/box").await.status, 204);
+    let kept = owner.get(&format!("/box/key?version-id={first}")).await;
+    assert_eq!((kept.text(), kept.header("x-object-meta-a")), ("one", "1"));
+    assert_eq!(ids(&listed(&owner, "").await), [&first]);
+    assert_eq!(owner.delete(&format!("/box/key?version-id={first}")).await.status, 204);
+    assert_eq!(owner.delete("/box").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_listing_tells_where_the_current_version_is() {
+    let (_server, owner) = begin(("X-Versions-Enabled", "true")).await;
+    let first = put(&owner, "/box/a%20b", b"one").await;
+    let found: Value = serde_json::from_slice(&owner.get("/box?format=json").await.body).unwrap();
+    assert_eq!(found[0]["version_symlink"], true);
+    assert_eq!(found[0]["symlink_path"], format!("/v1/AUTH_test/box/a%20b?version-id={first}"));
+    owner.put("/plain", b"").await;
+    owner.put("/plain/a", b"x").await;
+    let found: Value = serde_json::from_slice(&owner.get("/plain?format=json").await.body).unwrap();
+    assert_eq!((found[0].get("version_symlink"), found[0].get("symlink_path")), (None, None));
+}
+
 async fn an_older_version_becomes_the_current_one() {
     let (_server, owner) = begin(("X-Versions-Enabled", "true")).await;
     let first = owner.send("PUT", "/box/key", &[("X-Object-Meta-A", "1")], b"one").await;

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use martlet_model::{
-    Error, NewObject, NewUpload, Noun, ObjectId, ObjectMetadata, Store, Timestamp, VersionKind, VersionQuery,
+    ContainerId, Error, ListEntry, NewObject, NewUpload, Noun, ObjectId, ObjectMetadata, Store, Timestamp,
+    VersionEntry, VersionId, VersionQuery, Versioning,
 };
 
 use super::steps::{
     assert_missing, chosen, completion, create, get, if_absent, if_unchanged, keys, new_object, object, put,
-    put_part, read, unconditional, versioned,
+    put_part, read, set_versioning, unconditional, versioned,
 };
 
 pub async fn all(store: &dyn Store) {
@@ -15,8 +16,9 @@ pub async fn all(store: &dyn Store) {
     an_object_that_has_not_ended_is_one(store).await;
     what_has_ended_is_in_nobodys_way(store).await;
     an_end_is_set_and_taken_back(store).await;
-    a_version_that_has_ended_is_not_shown(store).await;
+    a_version_that_has_ended_is_kept_by_its_id(store).await;
     an_object_of_parts_ends_too(store).await;
+    a_null_version_that_has_ended_is_none(store).await;
     what_has_ended_keeps_no_container(store).await;
 }
 
@@ -65,19 +67,43 @@ pub async fn an_end_is_set_and_taken_back(store: &dyn Store) {
     assert_missing(read(store, &key, None).await, Noun::Object);
 }
 
-pub async fn a_version_that_has_ended_is_not_shown(store: &dyn Store) {
+pub async fn a_version_that_has_ended_is_kept_by_its_id(store: &dyn Store) {
     let id = versioned(store, "ended-version").await;
     let key = object(&id, "key");
     let ended = put_until(store, &key, PAST).await;
+    assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
+    assert_missing(store.withdraw(&key, None, &unconditional()).await, Noun::Object);
+    assert_eq!(store.head(&key, ended.version, &unconditional()).await.expect("kept"), ended);
+    assert_eq!(latest(store, &id).await, [(ended.version, false)]);
+    let refused = store.delete_container(&id).await;
+    assert!(matches!(refused, Err(Error::NotEmpty)), "{refused:?}");
+    let next = put(store, &key, "y").await;
+    assert_eq!(store.head(&key, ended.version, &unconditional()).await.expect("kept"), ended);
+    assert_eq!(latest(store, &id).await, [(next.version, true), (ended.version, false)]);
+    let removed = store.delete(&key, ended.version, &unconditional()).await.expect("removed");
+    assert_eq!(removed.version, ended.version);
+    assert_eq!(latest(store, &id).await, [(next.version, true)]);
+}
+
+pub async fn a_null_version_that_has_ended_is_none(store: &dyn Store) {
+    let id = versioned(store, "ended-null").await;
+    let key = object(&id, "key");
+    set_versioning(store, &id, Versioning::Suspended).await;
+    put_until(store, &key, PAST).await;
+    assert_missing(store.head(&key, Some(VersionId::Null), &unconditional()).await, Noun::Object);
+    assert_eq!(latest(store, &id).await, []);
+    store.delete_container(&id).await.expect("everything has ended");
+}
+
+/// The versions that are listed, and which is the latest.
+async fn latest(store: &dyn Store, id: &ContainerId) -> Vec<(Option<VersionId>, bool)> {
     let query = VersionQuery { prefix: Bytes::new(), delimiter: None, after: None, limit: 10 };
-    assert_eq!(store.versions(&id, &query).await.expect("listed").entries, []);
-    put(store, &key, "y").await;
-    assert_missing(store.head(&key, ended.version, &unconditional()).await, Noun::Object);
-    assert_eq!(store.versions(&id, &query).await.expect("listed").entries.len(), 1);
-    store.delete(&key, None, &unconditional()).await.expect("marked");
-    let page = store.versions(&id, &query).await.expect("listed");
-    let martlet_model::ListEntry::Item(latest) = &page.entries[0] else { panic!("{page:?}") };
-    assert_eq!((&latest.kind, latest.is_latest), (&VersionKind::DeleteMarker, true));
+    let page = store.versions(id, &query).await.expect("listed");
+    let item = |entry| match entry {
+        ListEntry::Item(VersionEntry { version, is_latest, .. }) => (Some(version), is_latest),
+        ListEntry::Prefix(prefix) => panic!("{prefix:?}"),
+    };
+    page.entries.into_iter().map(item).collect()
 }
 
 pub async fn an_object_of_parts_ends_too(store: &dyn Store) {
@@ -93,18 +119,17 @@ pub async fn an_object_of_parts_ends_too(store: &dyn Store) {
 }
 
 pub async fn what_has_ended_keeps_no_container(store: &dyn Store) {
-    for id in [create(store, "ended-all").await, versioned(store, "ended-versions").await] {
-        let key = object(&id, "key");
-        put_until(store, &key, PAST).await;
-        put(store, &key, "x").await;
-        put_until(store, &object(&id, "other"), PAST).await;
-        let refused = store.delete_container(&id).await;
-        assert!(matches!(refused, Err(Error::NotEmpty)), "{refused:?}");
-        let there = store.head(&key, None, &unconditional()).await.expect("there");
-        store.set_metadata(&key, until(PAST), &if_unchanged(&there)).await.expect("there until now");
-        store.delete_container(&id).await.expect("everything has ended");
-        assert_missing(store.container(&id).await, Noun::Container);
-    }
+    let id = create(store, "ended-all").await;
+    let key = object(&id, "key");
+    put_until(store, &key, PAST).await;
+    put(store, &key, "x").await;
+    put_until(store, &object(&id, "other"), PAST).await;
+    let refused = store.delete_container(&id).await;
+    assert!(matches!(refused, Err(Error::NotEmpty)), "{refused:?}");
+    let there = store.head(&key, None, &unconditional()).await.expect("there");
+    store.set_metadata(&key, until(PAST), &if_unchanged(&there)).await.expect("there until now");
+    store.delete_container(&id).await.expect("everything has ended");
+    assert_missing(store.container(&id).await, Noun::Container);
 }
 
 /// Before any clock, and after any.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use martlet_model::{
-    ContainerId, ETagStyle, ListEntry, ListQuery, NewObject, ObjectEntry, ObjectMetadata, Store,
+    ContainerId, ETagStyle, ListEntry, ListQuery, NewObject, ObjectEntry, ObjectMetadata, Shape, Store,
 };
 
 use super::steps::{create, delete, keys, new_object, object, put, shown, unconditional};
@@ -39,6 +39,7 @@ pub async fn entries_say_what_the_objects_are(store: &dyn Store) {
         content_type: Some("text/css".to_owned()),
         modified: info.modified,
         version: None,
+        shape: Shape::Plain,
     };
     assert_eq!(page.entries, [ListEntry::Item(expected)]);
     assert_eq!(page.next, None);

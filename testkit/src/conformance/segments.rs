@@ -31,12 +31,13 @@ pub async fn a_list_of_segments_shows_what_it_stands_for(store: &dyn Store) {
     let key = object(&id, "key");
     let info = store.put(&key, new_list()).await.expect("stored");
     assert_eq!(info.content, content());
-    assert_eq!(info.shape, Shape::SegmentList { list_bytes: LIST.len() as u64 });
+    let list_md5 = Some(Md5::of(LIST.as_bytes()));
+    assert_eq!(info.shape, Shape::SegmentList { list_bytes: LIST.len() as u64, list_md5 });
     assert_eq!(store.head(&key, None, &unconditional()).await.expect("there"), info);
     store.head(&key, None, &if_unchanged(&info)).await.expect("the ETag of what it stands for");
     let page = store.list(&id, &ListQuery::all(10)).await.expect("listed");
     let [ListEntry::Item(entry)] = &page.entries[..] else { panic!("{page:?}") };
-    assert_eq!(entry.content, content());
+    assert_eq!((entry.content, entry.shape), (content(), info.shape));
     assert_eq!(entry.content.etag(ETagStyle::Swift), Md5::of(b"2").to_string());
     let stored = Usage { objects: 1, bytes: LIST.len() as u64 };
     assert_eq!(store.usage(&id).await.expect("counted"), stored);

@@ -18,6 +18,10 @@ pub async fn all(store: &dyn Store) {
     a_delete_puts_a_marker_on_top(store).await;
     a_version_is_removed_for_good(store).await;
     without_its_current_version_the_one_before_is_current(store).await;
+    an_object_is_withdrawn_with_its_versions_kept(store).await;
+    a_withdrawn_version_leaves_none_current(store).await;
+    a_withdrawal_spares_an_older_null_version(store).await;
+    without_versions_a_withdrawal_is_a_removal(store).await;
     what_was_there_before_is_the_null_version(store).await;
     a_suspended_container_has_one_null_version(store).await;
     versioning_is_never_off_again(store).await;
@@ -121,6 +125,90 @@ pub async fn without_its_current_version_the_one_before_is_current(store: &dyn S
     }
     assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
     assert_eq!(store.usage(&id).await.expect("counted"), Usage::default());
+}
+
+pub async fn an_object_is_withdrawn_with_its_versions_kept(store: &dyn Store) {
+    let id = versioned(store, "versions-withdrawn").await;
+    let key = object(&id, "key");
+    let one = put(store, &key, "one").await;
+    let marker = Deleted { version: Some(VersionId::Null), is_delete_marker: true };
+    assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("withdrawn"), marker);
+    let gone = store.head(&key, None, &unconditional()).await;
+    assert!(matches!(gone, Err(Error::DeleteMarker { is_current: true, .. })), "{gone:?}");
+    assert_eq!(read_version(store, &key, one.version).await.expect("kept"), "one");
+    assert_eq!(ids(&all_versions(store, &id).await), [Some(VersionId::Null), one.version]);
+    assert_missing(store.withdraw(&key, None, &unconditional()).await, Noun::Object);
+    // The null version goes for good, and the marker that comes for it isn't left alone.
+    set_versioning(store, &id, Versioning::Suspended).await;
+    put(store, &key, "null").await;
+    assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("withdrawn"), marker);
+    assert_eq!(ids(&all_versions(store, &id).await), [Some(VersionId::Null), one.version]);
+    store.withdraw(&key, one.version, &unconditional()).await.expect("removed");
+    assert_eq!(all_versions(store, &id).await, []);
+    put(store, &key, "alone").await;
+    let removed = Deleted { version: Some(VersionId::Null), is_delete_marker: false };
+    assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("withdrawn"), removed);
+    assert_eq!(all_versions(store, &id).await, []);
+    assert_eq!(store.usage(&id).await.expect("counted"), Usage::default());
+    store.delete_container(&id).await.expect("nothing is left");
+}
+
+pub async fn a_withdrawn_version_leaves_none_current(store: &dyn Store) {
+    let id = versioned(store, "versions-none-current").await;
+    let key = object(&id, "key");
+    let mut made = Vec::new();
+    for body in ["one", "two", "three"] {
+        made.push(put(store, &key, body).await.version);
+    }
+    let refused = store.withdraw(&key, made[2], &if_absent()).await;
+    assert!(matches!(refused, Err(Error::PreconditionFailed)), "{refused:?}");
+    let removed = store.withdraw(&key, made[2], &unconditional()).await.expect("removed");
+    assert_eq!(removed, Deleted { version: made[2], is_delete_marker: false });
+    let gone = store.head(&key, None, &unconditional()).await;
+    assert!(matches!(gone, Err(Error::DeleteMarker { is_current: true, .. })), "{gone:?}");
+    assert_missing(read_version(store, &key, made[2]).await, Noun::Version);
+    assert_eq!(ids(&all_versions(store, &id).await), [Some(VersionId::Null), made[1], made[0]]);
+    let four = put(store, &key, "four").await;
+    store.withdraw(&key, made[1], &unconditional()).await.expect("removed");
+    assert_eq!(get(store, &key).await, "four");
+    assert_missing(store.withdraw(&key, made[1], &unconditional()).await, Noun::Version);
+    // What is below is not current already, so no other marker is needed.
+    store.withdraw(&key, four.version, &unconditional()).await.expect("removed");
+    assert_eq!(ids(&all_versions(store, &id).await), [Some(VersionId::Null), made[0]]);
+    store.withdraw(&key, made[0], &unconditional()).await.expect("removed");
+    assert_eq!(all_versions(store, &id).await, []);
+    let last = put(store, &key, "last").await;
+    store.withdraw(&key, last.version, &unconditional()).await.expect("removed");
+    assert_eq!(all_versions(store, &id).await, []);
+    assert_eq!(store.usage(&id).await.expect("counted"), Usage::default());
+}
+
+pub async fn a_withdrawal_spares_an_older_null_version(store: &dyn Store) {
+    let id = create(store, "versions-null-spared").await;
+    let key = object(&id, "key");
+    put(store, &key, "before").await;
+    set_versioning(store, &id, Versioning::Enabled).await;
+    let one = put(store, &key, "one").await;
+    let two = put(store, &key, "two").await;
+    for withdrawn in [two.version, None] {
+        store.withdraw(&key, withdrawn, &unconditional()).await.expect("withdrawn");
+        assert_eq!(read_version(store, &key, Some(VersionId::Null)).await.expect("spared"), "before");
+        let listed = all_versions(store, &id).await;
+        assert_eq!(listed[0].kind, VersionKind::DeleteMarker);
+        assert_eq!(ids(&listed)[1..], [one.version, Some(VersionId::Null)]);
+        store.delete(&key, Some(listed[0].version), &unconditional()).await.expect("removed");
+        assert_eq!(get(store, &key).await, "one");
+    }
+}
+
+pub async fn without_versions_a_withdrawal_is_a_removal(store: &dyn Store) {
+    let id = create(store, "versions-never").await;
+    let key = object(&id, "key");
+    assert_missing(store.withdraw(&key, None, &unconditional()).await, Noun::Object);
+    put(store, &key, "x").await;
+    let removed = Deleted { version: None, is_delete_marker: false };
+    assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("removed"), removed);
+    assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
 }
 
 pub async fn what_was_there_before_is_the_null_version(store: &dyn Store) {

@@ -87,7 +87,7 @@ impl ContainerStore for MemoryStore {
                 let differs = |changed: &ContainerInfo| {
                     ContainerInfo { modified: info.modified, ..changed.clone() } != *info
                 };
-                if let Some(changed) = changed.filter(differs) {
+                if let Some(changed) = changed.filter(|it| new.claim == Claim::IfFree || differs(it)) {
                     *info = changed;
                 }
                 Ok(Created::Existing)

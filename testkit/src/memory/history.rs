@@ -56,10 +56,12 @@ impl History {
         self.object().filter(|object| !object.info.metadata.has_ended(now))
     }
 
-    /// Whether nothing is left of it at `now`: no marker, and no object that hasn't ended.
+    /// Whether nothing is left of it at `now`: no marker, no older version, and no object that hasn't ended or is kept.
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {
-        let ended = |object: &Object| object.info.metadata.has_ended(now);
-        self.0.iter().all(|version| version.object.as_ref().is_some_and(ended))
+        match &self.0[..] {
+            [only] => only.id == VersionId::Null && only.has_ended(now),
+            _ => false,
+        }
     }
 
     pub(super) fn stored_bytes(&self) -> u64 {
@@ -78,8 +80,10 @@ impl History {
                 self.0.iter().find(|version| version.id == id).ok_or(Error::NotFound(Noun::Version))?
             }
         };
+        let by_own_id = matches!(version, Some(VersionId::Id(_)));
+        let is_current = self.0.last().is_some_and(|current| current.id == found.id);
         match &found.object {
-            Some(object) if object.info.metadata.has_ended(now) => Err(Error::NotFound(Noun::Object)),
+            Some(_) if is_current && !by_own_id && found.has_ended(now) => Err(Error::NotFound(Noun::Object)),
             Some(object) => Ok(object),
             None => Err(Error::DeleteMarker {
                 version: found.id,
@@ -127,6 +131,41 @@ impl History {
         Ok(Deleted { version: Some(id), is_delete_marker: removed.object.is_none() })
     }
 
+    /// Takes the current version away, or removes one that is named, and leaves none current.
+    pub(super) fn withdraw(&mut self, version: Option<VersionId>, moment: Moment) -> Result<Deleted> {
+        if moment.versioning == Versioning::Off {
+            return match version {
+                None => self.delete(moment),
+                Some(id) => self.remove(id),
+            };
+        }
+        let top = self.0.last().map(|version| (version.id, version.modified));
+        let mut deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false };
+        if let Some(id) = version {
+            deleted = self.remove(id)?;
+        } else {
+            self.live(moment.now).ok_or(Error::NotFound(Noun::Object))?;
+            self.0.pop_if(|current| current.id == VersionId::Null);
+        }
+        let was_current = version == top.map(|(id, _)| id);
+        let needs_marker =
+            if version.is_none() { !self.0.is_empty() } else { was_current && self.object().is_some() };
+        if needs_marker {
+            let is_null = |version: &Version| version.id == VersionId::Null && version.object.is_some();
+            let id = if self.0.iter().any(is_null) { moment.fresh } else { VersionId::Null };
+            self.0.retain(|version| version.id != id);
+            let modified = moment.now.not_before(top.map(|(_, modified)| modified));
+            self.0.push(Version { id, modified, object: None });
+            if version.is_none() {
+                deleted = Deleted { version: Some(id), is_delete_marker: true };
+            }
+        }
+        if matches!(&self.0[..], [Version { id: VersionId::Null, object: None, .. }]) {
+            self.0.clear();
+        }
+        Ok(deleted)
+    }
+
     /// The current version has another date.
     pub(super) fn redate(&mut self, modified: Timestamp) {
         if let Some(current) = self.0.last_mut() {
@@ -143,6 +182,12 @@ impl History {
         };
         self.0.retain(|version| version.id != id);
         (id, modified)
+    }
+}
+
+impl Version {
+    pub(super) fn has_ended(&self, now: Timestamp) -> bool {
+        self.object.as_ref().is_some_and(|object| object.info.metadata.has_ended(now))
     }
 }
 

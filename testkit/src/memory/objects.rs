@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use martlet_model::{
     AnnotationsChange, Conditions, ContainerId, Content, Deleted, Digest, Download, Error, ListEntry,
-    ListQuery, NewObject, ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, ObjectStore, Page,
-    PartLayout, Read, Result, Shape, Span, Timestamp, Unmet, VersionId, VersionPage, VersionQuery,
+    ListQuery, NewObject, Noun, ObjectEntry, ObjectId, ObjectInfo, ObjectKey, ObjectMetadata, ObjectStore,
+    Page, PartLayout, Read, Result, Shape, Span, Timestamp, Unmet, VersionId, VersionPage, VersionQuery,
     Versioning,
 };
 
@@ -34,7 +34,7 @@ impl ObjectStore for MemoryStore {
         let now = self.now();
         let stored = Content { bytes: received.bytes, digest: Digest::Whole(received.md5) };
         let shape = match new.segments {
-            Some(_) => Shape::SegmentList { list_bytes: stored.bytes },
+            Some(_) => Shape::SegmentList { list_bytes: stored.bytes, list_md5: Some(received.md5) },
             None => Shape::Plain,
         };
         let info = ObjectInfo {
@@ -139,6 +139,35 @@ impl ObjectStore for MemoryStore {
         deleted
     }
 
+    async fn withdraw(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<Deleted> {
+        let now = self.now();
+        let mut state = self.state();
+        let mut moment = moment(&mut state, &id.container, now)?;
+        if moment.versioning == Versioning::Suspended {
+            moment.fresh = fresh(&mut state);
+        }
+        let container = state.container_mut(&id.container)?;
+        let Some(history) = container.objects.get_mut(id.key.as_bytes()) else {
+            check_write(None, conditions)?;
+            return Err(Error::NotFound(version.map_or(Noun::Object, |_| Noun::Version)));
+        };
+        let named = match version {
+            None => history.live(now),
+            Some(_) => history.find(version, now).ok(),
+        };
+        check_write(named, conditions)?;
+        let deleted = history.withdraw(version, moment);
+        if history.is_empty() {
+            container.objects.remove(id.key.as_bytes());
+        }
+        deleted
+    }
+
     async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
         let now = self.now();
         let state = self.state();
@@ -154,11 +183,17 @@ impl ObjectStore for MemoryStore {
 /// What a change of this container is made under.
 pub(super) fn moment(state: &mut State, container: &ContainerId, now: Timestamp) -> Result<Moment> {
     let versioning = state.container(container)?.info.versioning;
-    let mut fresh = [0; 16];
-    if versioning == Versioning::Enabled {
-        state.random.fill(&mut fresh);
-    }
-    Ok(Moment { now, versioning, fresh: VersionId::Id(fresh) })
+    let fresh = match versioning {
+        Versioning::Enabled => fresh(state),
+        Versioning::Off | Versioning::Suspended => VersionId::Null,
+    };
+    Ok(Moment { now, versioning, fresh })
+}
+
+fn fresh(state: &mut State) -> VersionId {
+    let mut id = [0; 16];
+    state.random.fill(&mut id);
+    VersionId::Id(id)
 }
 
 fn shown_info(container: &Container, object: &Object) -> ObjectInfo {
@@ -196,5 +231,6 @@ fn entry_of(key: Bytes, info: ObjectInfo) -> Result<ListEntry<ObjectEntry>> {
         content_type: info.metadata.content_type,
         modified: info.modified,
         version: info.version,
+        shape: info.shape,
     }))
 }

@@ -54,18 +54,22 @@ fn place(history: &History, id: VersionId) -> Option<usize> {
 fn items(key: &Bytes, history: &History, now: Timestamp) -> Result<Vec<ListEntry<VersionEntry>>> {
     let key = ObjectKey::parse(key.clone())?;
     let item = |(index, version): (usize, &Version)| {
+        let has_ended = index == 0 && version.has_ended(now);
+        if has_ended && version.id == VersionId::Null {
+            return None;
+        }
         let kind = match &version.object {
             None => VersionKind::DeleteMarker,
-            Some(object) if object.info.metadata.has_ended(now) => return None,
             Some(object) => VersionKind::Object {
                 content: object.info.content,
                 content_type: object.info.metadata.content_type.clone(),
+                shape: object.info.shape,
             },
         };
         Some(ListEntry::Item(VersionEntry {
             key: key.clone(),
             version: version.id,
-            is_latest: index == 0,
+            is_latest: index == 0 && !has_ended,
             modified: version.modified,
             kind,
         }))
