@@ -66,8 +66,10 @@ actions! {
     DeleteBucket, "s3:DeleteBucket", Neither, None;
     /// See what is known of a container, without what is in it: HEAD of both dialects.
     InspectBucket, "s3:ListBucket", List, Bucket(Read);
-    /// Change the metadata and ACLs that Swift gives a container.
+    /// Change the metadata that Swift gives a container.
     ConfigureBucket, "s3:PutBucketTagging", Neither, None;
+    /// Change the ACLs that Swift gives a container.
+    ConfigureAccess, "s3:PutBucketAcl", Neither, None;
     ListBucket, "s3:ListBucket", List, Bucket(Read);
     ListBucketVersions, "s3:ListBucketVersions", List, Bucket(Read);
     ListBucketMultipartUploads, "s3:ListBucketMultipartUploads", Neither, Bucket(Read);

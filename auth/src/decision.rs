@@ -6,10 +6,13 @@
 //! 2. What the bucket's policy denies, is denied, also to owners; they can always get at the policy itself.
 //! 3. An owner may everything in the own account.
 //! 4. The bearer of a signed link or form may what it says.
-//! 5. Anybody may what the policy, an ACL of S3's, or one of Swift's opens.
+//! 5. Anybody may what the policy, an ACL of S3's, or one of Swift's opens: the container's, or the account's.
+//!
+//! To whom the account's ACL gives everything, is an owner.
 
 use martlet_model::AccountName;
 
+use crate::account_acl::AccountRight;
 use crate::action::Action;
 use crate::bearer::Bearer;
 use crate::grants::ContainerGrants;
@@ -30,7 +33,7 @@ impl From<Denied> for martlet_model::Error {
 
 /// May this be done? `grants` are those of the container that the request is about.
 pub fn decide(action: Action, request: &Request<'_>, grants: &ContainerGrants) -> Result<(), Denied> {
-    let standing = Standing::of(request.identity, request.resource.account());
+    let standing = Standing::of(request.identity, request.resource.account()).with(request.right);
     if standing == Standing::Admin {
         return Ok(());
     }
@@ -42,7 +45,7 @@ pub fn decide(action: Action, request: &Request<'_>, grants: &ContainerGrants) -
         _ if standing == Standing::Owner => true,
         Identity::Bearer(bearer) => bearer_may(bearer, action, request.resource),
         Identity::User(_) | Identity::Anonymous => {
-            verdict == Verdict::Allowed || opens(grants, action, request)
+            verdict == Verdict::Allowed || request.right.permits(action) || opens(grants, action, request)
         }
     };
     if may { Ok(()) } else { Err(Denied) }
@@ -72,6 +75,14 @@ impl Standing {
             Role::Admin => Self::Admin,
             Role::Owner if user.account == *account => Self::Owner,
             Role::Owner | Role::Member | Role::Service => Self::Other,
+        }
+    }
+
+    /// The same, with what the account's ACL gives.
+    pub(crate) fn with(self, right: AccountRight) -> Self {
+        match (self, right) {
+            (Self::Other, AccountRight::Admin) => Self::Owner,
+            (standing, _) => standing,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_model::{ContainerId, ContainerInfo, ContainerName, Setting, Settings};
+use martlet_model::{AccountName, ContainerId, ContainerInfo, ContainerName, Setting, Settings, Timestamp};
 
+use crate::account_acl::AccountAcl;
 use crate::action::{AclRight, Action, SwiftRight};
 use crate::bucket_controls::{ObjectOwnership, PublicAccessBlock};
 use crate::policy::{Policy, Verdict};
@@ -34,7 +36,17 @@ pub struct GrantsDamaged(pub Setting);
 ///
 /// Reading a policy costs many times what asking it does, and it changes seldom.
 #[derive(Debug, Default)]
-pub struct GrantsCache(Mutex<HashMap<ContainerId, Kept>>);
+pub struct GrantsCache {
+    containers: Mutex<HashMap<ContainerId, Kept>>,
+    /// The ACLs of accounts, and when each was looked up.
+    accounts: Mutex<HashMap<AccountName, KeptAcl>>,
+}
+
+#[derive(Debug)]
+struct KeptAcl {
+    since: Timestamp,
+    acl: Arc<AccountAcl>,
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -43,8 +55,11 @@ struct Kept {
     grants: Arc<ContainerGrants>,
 }
 
-/// Of how many containers the grants are kept.
+/// Of how many containers, and of how many accounts, the grants are kept.
 const KEPT_COUNT_MAX: usize = 1024;
+
+/// How long an account's ACL may be in force after another proxy has changed it.
+const ACCOUNT_ACL_AGE_MAX: Duration = Duration::from_secs(1);
 
 impl GrantsCache {
     /// The grants of a container; compiled anew whenever its settings aren't those of which they are kept.
@@ -67,8 +82,29 @@ impl GrantsCache {
         Ok(grants)
     }
 
+    /// The ACL of an account as it was a moment ago, empty where there is none; `None`: it has to be looked up.
+    pub(crate) fn account(&self, account: &AccountName, now: Timestamp) -> Option<Arc<AccountAcl>> {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let KeptAcl { since, acl } = accounts.get(account)?;
+        let age_micros = u128::from(now.as_micros().saturating_sub(since.as_micros()));
+        (age_micros < ACCOUNT_ACL_AGE_MAX.as_micros()).then(|| acl.clone())
+    }
+
+    pub(crate) fn keep_account(&self, account: &AccountName, now: Timestamp, acl: Arc<AccountAcl>) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() >= KEPT_COUNT_MAX && !accounts.contains_key(account) {
+            accounts.clear();
+        }
+        accounts.insert(account.clone(), KeptAcl { since: now, acl });
+    }
+
+    /// The ACL of an account has been changed here, and is in force at once.
+    pub(crate) fn forget_account(&self, account: &AccountName) {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ContainerId, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,7 +206,7 @@ fn read<T>(
 
 #[cfg(test)]
 mod tests {
-    use martlet_model::{AccountName, Timestamp, UserMetadata, Versioning};
+    use martlet_model::{UserMetadata, Versioning};
 
     use super::*;
 

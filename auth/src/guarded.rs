@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_model::{
-    AccountName, Conditions, ContainerChange, ContainerId, ContainerInfo, Error, ObjectId, ObjectInfo,
-    Result, Setting, Store, VersionId, Versioning,
+    AccountName, Conditions, ContainerChange, ContainerId, ContainerInfo, DocumentKind, Error, Expect,
+    ObjectId, ObjectInfo, Result, Setting, Store, VersionId, Versioning,
 };
 
+use crate::account_acl::{AccountAcl, AccountRight};
 use crate::action::Action;
 use crate::decision::{Denied, Standing, decide, is_about_policy};
 use crate::grants::ContainerGrants;
@@ -46,14 +47,36 @@ impl Guarded {
     }
 
     /// Whether the caller may everything in the account, and may see what only owners may (keys, ACLs).
-    pub fn owns(&self, account: &AccountName) -> bool {
-        Standing::of(&self.identity, account) != Standing::Other
+    pub async fn owns(&self, account: &AccountName) -> Result<bool> {
+        let standing = Standing::of(&self.identity, account);
+        Ok(standing.with(self.right(account).await?) != Standing::Other)
     }
 
     /// The store without the guard: for what a request entails by the server's rules and not by its caller's wish,
     /// such as looking at a quota, or keeping what is overwritten. Nothing that is read so may be shown.
     pub fn unguarded(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The ACL of an account, for owners to see; `None`: there is none, or the caller is no owner.
+    pub async fn account_acl(&self, account: &AccountName) -> Result<Option<Arc<AccountAcl>>> {
+        if !self.owns(account).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.present_acl(account).await?).filter(|acl| !acl.is_empty()))
+    }
+
+    /// Gives an account an ACL. One that grants nothing is none.
+    pub async fn set_account_acl(&self, account: &AccountName, acl: &AccountAcl) -> Result<()> {
+        self.allow_account(Action::ConfigureAccess, account).await?;
+        let (kind, key) = (DocumentKind::AccountAcl, account.as_str().as_bytes());
+        let changed = if acl.is_empty() {
+            self.store.remove_document(kind, key, Expect::Anything).await
+        } else {
+            self.store.put_document(kind, key, acl.text().into(), Expect::Anything).await
+        };
+        self.context.grants.forget_account(account);
+        changed
     }
 
     /// What is known of an object, for another purpose than reading it, such as showing its ACL.
@@ -90,8 +113,9 @@ impl Guarded {
         self.permit(action, id, Details { version, ..Details::default() }).await.map(drop)
     }
 
-    fn allow_account(&self, action: Action, account: &AccountName) -> Result<()> {
-        let request = self.request(Resource::Account(account), Details::default());
+    async fn allow_account(&self, action: Action, account: &AccountName) -> Result<()> {
+        let right = self.right(account).await?;
+        let request = self.request(right, Resource::Account(account), Details::default());
         Ok(decide(action, &request, &ContainerGrants::default())?)
     }
 
@@ -101,9 +125,9 @@ impl Guarded {
         id: &ContainerId,
         listing: Option<Listing<'_>>,
     ) -> Result<()> {
-        let Some(grants) = self.grants(action, id).await? else { return Ok(()) };
+        let Some(Granted { grants, right }) = self.grants(action, id).await? else { return Ok(()) };
         let details = Details { listing, ..Details::default() };
-        Ok(decide(action, &self.request(Resource::Container(id), details), &grants)?)
+        Ok(decide(action, &self.request(right, Resource::Container(id), details), &grants)?)
     }
 
     /// Whether a change of a container may be made: everything in it must be allowed.
@@ -156,8 +180,9 @@ impl Guarded {
     }
 
     /// What a decision about a container has to take into account; `None`: nothing, the caller may everything.
-    async fn grants(&self, action: Action, id: &ContainerId) -> Result<Option<Arc<ContainerGrants>>> {
-        let standing = Standing::of(&self.identity, &id.account);
+    async fn grants(&self, action: Action, id: &ContainerId) -> Result<Option<Granted>> {
+        let right = self.right(&id.account).await?;
+        let standing = Standing::of(&self.identity, &id.account).with(right);
         if standing == Standing::Admin {
             return Ok(None);
         }
@@ -165,31 +190,68 @@ impl Guarded {
         let info = match self.store.recent_container(id).await {
             Ok(info) => info,
             // The store itself says what is missing.
-            Err(Error::NotFound(_)) if is_owner => return Ok(None),
+            Err(Error::NotFound(_)) if is_owner || right.permits(action) => return Ok(None),
             Err(Error::NotFound(_)) if self.context.absence == Absence::Swift => return Err(Denied.into()),
             Err(error) => return Err(error),
         };
         if is_owner && (info.settings.get(Setting::Policy).is_none() || is_about_policy(action)) {
             return Ok(None);
         }
-        self.compiled(&info, id).map(Some)
+        Ok(Some(Granted { grants: self.compiled(&info, id)?, right }))
     }
 
     fn compiled(&self, info: &Arc<ContainerInfo>, id: &ContainerId) -> Result<Arc<ContainerGrants>> {
         self.context.grants.get(id, info).map_err(|error| Error::Internal(error.into()))
     }
 
-    fn request<'a>(&'a self, resource: Resource<'a>, details: Details<'a>) -> Request<'a> {
-        Request { identity: &self.identity, resource, context: &self.context, details }
+    /// What the account's ACL lets the caller do; who is somebody to the account anyway isn't looked for in it.
+    async fn right(&self, account: &AccountName) -> Result<AccountRight> {
+        match self.identity.as_user() {
+            Some(user) if Standing::of(&self.identity, account) == Standing::Other => {
+                Ok(self.present_acl(account).await?.right_of(user))
+            }
+            _ => Ok(AccountRight::Nothing),
+        }
     }
+
+    async fn present_acl(&self, account: &AccountName) -> Result<Arc<AccountAcl>> {
+        let cache = &self.context.grants;
+        if let Some(acl) = cache.account(account, self.context.now) {
+            return Ok(acl);
+        }
+        let document = self.store.document(DocumentKind::AccountAcl, account.as_str().as_bytes()).await?;
+        let acl = document.map(|document| read_acl(&document)).transpose()?.unwrap_or_default();
+        cache.keep_account(account, self.context.now, acl.clone());
+        Ok(acl)
+    }
+
+    fn request<'a>(
+        &'a self,
+        right: AccountRight,
+        resource: Resource<'a>,
+        details: Details<'a>,
+    ) -> Request<'a> {
+        Request { identity: &self.identity, resource, context: &self.context, details, right }
+    }
+}
+
+/// What a decision about a container has to take into account.
+#[derive(Clone, Debug, Default)]
+struct Granted {
+    grants: Arc<ContainerGrants>,
+    right: AccountRight,
+}
+
+fn read_acl(document: &[u8]) -> Result<Arc<AccountAcl>> {
+    let text = str::from_utf8(document).map_err(|error| Error::Internal(error.into()))?;
+    AccountAcl::parse(text).map(Arc::new).map_err(|error| Error::Internal(error.into()))
 }
 
 /// Setting or removing a document, as an action.
 fn change_of(setting: Setting, is_set: bool) -> Action {
     match setting {
-        Setting::SwiftRead | Setting::SwiftWrite | Setting::VersionsLocation | Setting::HistoryLocation => {
-            Action::ConfigureBucket
-        }
+        Setting::SwiftRead | Setting::SwiftWrite => Action::ConfigureAccess,
+        Setting::VersionsLocation | Setting::HistoryLocation => Action::ConfigureBucket,
         Setting::Acl => Action::PutBucketAcl,
         Setting::Policy if is_set => Action::PutBucketPolicy,
         Setting::Policy => Action::DeleteBucketPolicy,

@@ -6,6 +6,7 @@
 //! **Invariant:** nothing here serves HTTP, reads a clock or knows a status code.
 //! **Invariant:** no secret is ever part of a `Debug` or an error message.
 
+pub mod account_acl;
 pub mod action;
 pub mod bearer;
 pub mod bucket_controls;
@@ -29,6 +30,7 @@ pub mod temp_url;
 pub mod token;
 pub mod users;
 
+pub use account_acl::{AccountAcl, AccountAclError, AccountRight};
 pub use action::Action;
 pub use bearer::{Bearer, KeyOf, LinkKey};
 pub use bucket_controls::{ObjectOwnership, PublicAccessBlock};

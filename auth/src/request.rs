@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, REFERER, USER_AGENT};
 use http::request::Parts;
 use martlet_model::{AccountName, Annotations, ContainerId, ObjectId, Tags, Timestamp, VersionId};
 
+use crate::account_acl::AccountRight;
 use crate::grants::GrantsCache;
 use crate::identity::Identity;
 use crate::target::Target;
@@ -79,6 +80,8 @@ pub struct Request<'a> {
     pub resource: Resource<'a>,
     pub context: &'a RequestContext,
     pub details: Details<'a>,
+    /// What the account's ACL lets the caller do.
+    pub right: AccountRight,
 }
 
 /// What policies may ask of some actions.

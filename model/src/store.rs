@@ -170,6 +170,8 @@ pub trait DocumentStore: fmt::Debug + Send + Sync + 'static {
 pub enum DocumentKind {
     /// A user; see the crate `auth`.
     User,
+    /// The ACL of an account (Swift's `X-Account-Access-Control`); see the crate `auth`.
+    AccountAcl,
 }
 
 /// What must be there for a document to be changed.

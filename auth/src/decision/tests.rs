@@ -98,7 +98,13 @@ impl Case<'_> {
         let details = Details { object: Some(&annotations), ..Details::default() };
         decide(
             action,
-            &Request { identity: self.identity, resource, context: &context, details },
+            &Request {
+                identity: self.identity,
+                resource,
+                context: &context,
+                details,
+                right: AccountRight::Nothing,
+            },
             self.grants,
         )
         .is_ok()
@@ -141,9 +147,29 @@ fn no_grant_of_a_container_opens_an_account() {
     for identity in [Identity::Anonymous, member(), stranger()] {
         for action in Action::ALL {
             let resource = Resource::Account(&account);
-            let request =
-                Request { identity: &identity, resource, context: &context, details: Details::default() };
+            let (details, right) = (Details::default(), AccountRight::Nothing);
+            let request = Request { identity: &identity, resource, context: &context, details, right };
             assert_eq!(decide(*action, &request, &everything), Err(Denied));
+        }
+    }
+}
+
+#[test]
+fn an_account_acl_opens_what_it_gives_and_a_policy_may_deny_that() {
+    let context = RequestContext::bare(Timestamp::from_micros(0));
+    let id = container();
+    let may = |right, grants: &ContainerGrants, action| {
+        let (resource, details) = (Resource::Container(&id), Details::default());
+        let request = Request { identity: &stranger(), resource, context: &context, details, right };
+        decide(action, &request, grants).is_ok()
+    };
+    let (nothing, closed) = (ContainerGrants::default(), grants(&[policy("Deny", "*")]));
+    for action in Action::ALL {
+        for right in [AccountRight::Nothing, AccountRight::Read, AccountRight::Write, AccountRight::Admin] {
+            assert_eq!(may(right, &nothing, *action), right.permits(*action), "{action:?} {right:?}");
+            let is_owner = right == AccountRight::Admin;
+            let expected = is_owner && is_about_policy(*action);
+            assert_eq!(may(right, &closed, *action), expected, "{action:?} {right:?}");
         }
     }
 }

@@ -1,13 +1,10 @@
 //! What a caller may do with one object.
 
-use std::sync::Arc;
-
 use martlet_model::{Annotations, Conditions, ETagStyle, Error, Noun, ObjectId, Result, VersionId};
 
-use super::Guarded;
+use super::{Granted, Guarded};
 use crate::action::{AclRight, Action};
 use crate::decision::{Denied, decide};
-use crate::grants::ContainerGrants;
 use crate::policy::Policy;
 use crate::request::{Absence, Details, Listing, Resource};
 
@@ -17,24 +14,25 @@ pub(super) enum Permit {
     /// The caller may everything.
     Free,
     /// The container's grants are enough, whatever the object says.
-    OfContainer(Arc<ContainerGrants>),
+    OfContainer(Granted),
     /// It depends on what is said of the object: of the very version that is read.
-    OfObject { action: Action, version: Option<VersionId>, grants: Arc<ContainerGrants> },
+    OfObject { action: Action, version: Option<VersionId>, granted: Granted },
 }
 
 impl Guarded {
     /// Whether the caller may act on the object.
     pub(super) async fn permit(&self, action: Action, id: &ObjectId, details: Details<'_>) -> Result<Permit> {
-        let Some(grants) = self.grants(action, &id.container).await? else { return Ok(Permit::Free) };
+        let Some(granted) = self.grants(action, &id.container).await? else { return Ok(Permit::Free) };
+        let Granted { grants, right } = &granted;
         let decide_with = |object: Option<&Annotations>| {
             let details = Details { object, ..details };
-            decide(action, &self.request(Resource::Object(id), details), &grants)
+            decide(action, &self.request(*right, Resource::Object(id), details), grants)
         };
         let policy_asks = grants.policy.as_ref().is_some_and(Policy::reads_object_tags);
         let acl_may_open = grants.acls_count() && matches!(action.acl_right(), AclRight::Object(_));
         if !policy_asks {
             match decide_with(None) {
-                Ok(()) => return Ok(Permit::OfContainer(grants)),
+                Ok(()) => return Ok(Permit::OfContainer(granted)),
                 Err(denied) if !acl_may_open => return Err(denied.into()),
                 Err(Denied) => {}
             }
@@ -43,11 +41,11 @@ impl Guarded {
         match self.unguarded().head(id, details.version, &none).await {
             Ok(info) => {
                 decide_with(Some(&info.annotations))?;
-                Ok(Permit::OfObject { action, version: details.version, grants })
+                Ok(Permit::OfObject { action, version: details.version, granted })
             }
             Err(error) if is_absence(&error) => match decide_with(None) {
-                Ok(()) => Ok(Permit::OfContainer(grants)),
-                Err(_) if self.is_told(&grants, id) => Err(error),
+                Ok(()) => Ok(Permit::OfContainer(granted)),
+                Err(_) if self.is_told(&granted, id) => Err(error),
                 Err(denied) => Err(denied.into()),
             },
             Err(error) => Err(error),
@@ -56,11 +54,11 @@ impl Guarded {
 
     /// Whether the caller, who can't read the object, is told that it isn't there: AWS makes that depend on
     /// whether the caller might list what begins with its key.
-    fn is_told(&self, grants: &ContainerGrants, id: &ObjectId) -> bool {
+    fn is_told(&self, granted: &Granted, id: &ObjectId) -> bool {
         let listing = Some(Listing { prefix: id.key.as_bytes(), delimiter: None });
         let details = Details { listing, ..Details::default() };
-        let request = self.request(Resource::Container(&id.container), details);
-        self.context().absence == Absence::S3 && decide(Action::ListBucket, &request, grants).is_ok()
+        let request = self.request(granted.right, Resource::Container(&id.container), details);
+        self.context().absence == Absence::S3 && decide(Action::ListBucket, &request, &granted.grants).is_ok()
     }
 }
 
@@ -73,23 +71,24 @@ impl Permit {
         outcome: Result<T>,
         annotations: impl Fn(&T) -> &Annotations,
     ) -> Result<T> {
-        let grants = match &self {
+        let granted = match &self {
             Self::Free => return outcome,
-            Self::OfContainer(grants) | Self::OfObject { grants, .. } => grants,
+            Self::OfContainer(granted) | Self::OfObject { granted, .. } => granted,
         };
         let found = match &outcome {
             Ok(found) => Some(annotations(found)),
             Err(Error::NotModified(info) | Error::RangeUnsatisfiable(info)) => Some(&info.annotations),
             Err(error) if is_absence(error) => {
                 let must_list = guarded.context().absence == Absence::S3;
-                return if must_list && !guarded.is_told(grants, id) { Err(Denied.into()) } else { outcome };
+                return if must_list && !guarded.is_told(granted, id) { Err(Denied.into()) } else { outcome };
             }
             Err(_) => None,
         };
         // The object may have been replaced since it was looked at.
-        if let (Self::OfObject { action, version, grants }, Some(_)) = (&self, found) {
+        if let (Self::OfObject { action, version, granted }, Some(_)) = (&self, found) {
             let details = Details { version: *version, object: found, ..Details::default() };
-            decide(*action, &guarded.request(Resource::Object(id), details), grants)?;
+            let request = guarded.request(granted.right, Resource::Object(id), details);
+            decide(*action, &request, &granted.grants)?;
         }
         outcome
     }
@@ -104,6 +103,8 @@ fn is_absence(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use martlet_model::{
         AccountName, ContainerId, ContainerName, Content, Md5, ObjectInfo, ObjectKey, ObjectMetadata, Tags,
         Timestamp,
@@ -130,7 +131,7 @@ mod tests {
             let info = ObjectInfo::new(nothing, ObjectMetadata::default(), Timestamp::from_micros(0));
             let info = ObjectInfo { annotations, ..info };
             let permit =
-                || Permit::OfObject { action: Action::GetObject, version: None, grants: Arc::default() };
+                || Permit::OfObject { action: Action::GetObject, version: None, granted: Granted::default() };
             let unmodified = Err(Error::NotModified(Box::new(info.clone())));
             [
                 permit().read(&guarded, &id, Ok(info), |info| &info.annotations),

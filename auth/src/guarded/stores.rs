@@ -45,23 +45,23 @@ impl Guarded {
 #[deny(clippy::missing_trait_methods)]
 impl ContainerStore for Guarded {
     async fn account(&self, account: &AccountName) -> Result<AccountInfo> {
-        self.allow_account(Action::InspectAccount, account)?;
+        self.allow_account(Action::InspectAccount, account).await?;
         self.store.account(account).await
     }
 
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
-        self.allow_account(Action::ConfigureAccount, account)?;
+        self.allow_account(Action::ConfigureAccount, account).await?;
         self.store.update_account(account, changes).await
     }
 
     async fn containers(&self, account: &AccountName, query: &ListQuery) -> Result<Page<ContainerEntry>> {
-        self.allow_account(Action::ListAllMyBuckets, account)?;
+        self.allow_account(Action::ListAllMyBuckets, account).await?;
         self.store.containers(account, query).await
     }
 
     /// Making one that is there already changes it.
     async fn create_container(&self, id: &ContainerId, new: NewContainer) -> Result<Created> {
-        self.allow_account(Action::CreateBucket, &id.account)?;
+        self.allow_account(Action::CreateBucket, &id.account).await?;
         if !new.settings.is_empty() || new.versioning.is_some() {
             let settings = new.settings.clone();
             let change =

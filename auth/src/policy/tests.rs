@@ -10,6 +10,7 @@ use martlet_model::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::account_acl::AccountRight;
 use crate::identity::{CanonicalId, Identity, Role, User};
 use crate::request::{Details, Listing, RequestContext, Resource, Transport};
 
@@ -122,7 +123,13 @@ impl Ask {
         };
         policy.judge(
             self.action,
-            &Request { identity: &self.identity, resource, context: &self.context, details },
+            &Request {
+                identity: &self.identity,
+                resource,
+                context: &self.context,
+                details,
+                right: AccountRight::Nothing,
+            },
         )
     }
 }

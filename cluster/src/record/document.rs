@@ -26,6 +26,7 @@ pub(crate) fn row_key(kind: DocumentKind, key: &[u8]) -> Bytes {
     let mut row_key = BytesMut::with_capacity(key.len() + 1);
     row_key.put_u8(match kind {
         DocumentKind::User => 1,
+        DocumentKind::AccountAcl => 2,
     });
     row_key.put_slice(key);
     row_key.freeze()

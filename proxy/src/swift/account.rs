@@ -4,7 +4,7 @@ use axum::response::Response;
 use futures_util::try_join;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use martlet_auth::Guarded;
+use martlet_auth::{AccountAcl, Guarded};
 use martlet_model::{AccountInfo, AccountName, ContainerStore as _, ListQuery, Timestamp, UserMetadata};
 
 use super::account_quota;
@@ -39,6 +39,8 @@ pub struct HeadAccount {
 pub struct PostAccount {
     pub account: AccountName,
     pub changes: UserMetadata,
+    /// Who besides owners may do what in the account; `None`: that stays.
+    pub acl: Option<AccountAcl>,
 }
 
 pub(super) fn parse_list(
@@ -64,7 +66,25 @@ pub(super) fn parse_head(
 
 pub(super) fn parse_post(account: AccountName, head: &Parts) -> Result<PostAccount, Refusal> {
     let metadata = headers::metadata(&head.headers, Owner::Account)?;
-    Ok(PostAccount { account, changes: account_quota::parse(&head.headers, &metadata)? })
+    Ok(PostAccount {
+        account,
+        changes: account_quota::parse(&head.headers, &metadata)?,
+        acl: parse_acl(&head.headers)?,
+    })
+}
+
+const ACCESS_CONTROL: &str = "x-account-access-control";
+
+/// An empty value takes it away, as an ACL does that grants nothing.
+fn parse_acl(request: &HeaderMap) -> Result<Option<AccountAcl>, Refusal> {
+    if !request.contains_key(ACCESS_CONTROL) {
+        return Ok(None);
+    }
+    let raw = headers::stored_text(request, ACCESS_CONTROL)?.unwrap_or_default();
+    let acl = AccountAcl::parse(&raw);
+    acl.map(Some).map_err(|error| {
+        Refusal::Malformed(format!("X-Account-Access-Control can't be understood: {error}").into())
+    })
 }
 
 pub(super) async fn list(
@@ -77,20 +97,36 @@ pub(super) async fn list(
     let fetch = |query| async move { store.containers(of_account, &query).await };
     let (info, entries) = try_join!(store.account(&account), paging::ordered(query, order, fetch))?;
     let body = listing::containers(&account, &entries, negotiated.format);
-    let view = View::of(store, &account);
-    Ok(answer::listing(render(&info, now, view), negotiated, body))
+    let view = View::of(store, &account).await?;
+    let mut headers = render(&info, now, view);
+    show_acl(&mut headers, &account, store).await?;
+    Ok(answer::listing(headers, negotiated, body))
 }
 
 pub(super) async fn head(command: HeadAccount, store: &Guarded, now: Timestamp) -> Result<Response, Refusal> {
     let info = store.account(&command.account).await?;
-    let view = View::of(store, &command.account);
-    Ok(answer::headers_alone(render(&info, now, view), command.negotiated))
+    let view = View::of(store, &command.account).await?;
+    let mut headers = render(&info, now, view);
+    show_acl(&mut headers, &command.account, store).await?;
+    Ok(answer::headers_alone(headers, command.negotiated))
 }
 
 pub(super) async fn post(command: PostAccount, store: &Guarded) -> Result<Response, Refusal> {
     account_quota::check(&command.changes, store)?;
     store.update_account(&command.account, &command.changes).await?;
+    // Last, since it may take from the caller the right to do the rest.
+    if let Some(acl) = &command.acl {
+        store.set_account_acl(&command.account, acl).await?;
+    }
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))
+}
+
+/// The account's ACL, where there is one, to owners.
+async fn show_acl(headers: &mut HeaderMap, account: &AccountName, store: &Guarded) -> Result<(), Refusal> {
+    if let Some(acl) = store.account_acl(account).await? {
+        headers.insert(ACCESS_CONTROL, answer::header_value(&acl.text()));
+    }
+    Ok(())
 }
 
 /// The headers of an account. One that nobody has written to yet was made just `now`, as in Swift.

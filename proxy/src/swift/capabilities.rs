@@ -47,6 +47,8 @@ pub(super) fn answer() -> Response {
         "formpost": { "allowed_digests": martlet_auth::DIGESTS },
         "object_versioning": {},
         "tempurl": {
+        // The section by which clients of Swift's own v1 authentication learn of account ACLs.
+        "tempauth": { "account_acls": true },
             "methods": martlet_auth::temp_url::METHODS,
             "allowed_digests": martlet_auth::DIGESTS,
             "incoming_remove_headers": ["x-timestamp"],

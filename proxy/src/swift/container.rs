@@ -17,6 +17,7 @@ use super::date;
 use super::format::{Negotiated, negotiate};
 use super::headers::{self, Owner};
 use super::identify::View;
+use super::link_keys::LINK_KEYS;
 use super::listing;
 use super::paging::{self, Order};
 use super::query::Query;
@@ -85,6 +86,21 @@ pub(super) fn parse_change(id: ContainerId, head: &Parts) -> Result<ChangeContai
     Ok(ChangeContainer { id, changes, settings: settings::parse(&head.headers)? })
 }
 
+impl ChangeContainer {
+    /// As Swift does, what is for owners alone is left out of what others ask for, who may change the rest.
+    async fn permitted(self, store: &Guarded) -> Result<Self, Refusal> {
+        match View::of(store, &self.id.account).await? {
+            View::Owner => Ok(self),
+            View::Guest => {
+                let items = self.changes.iter().filter(|(name, _)| !LINK_KEYS.contains(name));
+                let items = items.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let changes = UserMetadata::collect(items).map_err(Error::from)?;
+                Ok(Self { id: self.id, changes, settings: self.settings.without_access() })
+            }
+        }
+    }
+}
+
 pub(super) async fn list(command: ListObjects, store: &Guarded) -> Result<Response, Refusal> {
     let ListObjects { id, query, order, extent, negotiated } = command;
     let of_container = &id;
@@ -96,19 +112,19 @@ pub(super) async fn list(command: ListObjects, store: &Guarded) -> Result<Respon
     };
     let page = paging::ordered(query, order, fetch);
     let (info, usage, entries) = try_join!(store.container(&id), store.usage(&id), page)?;
-    let body = listing::objects(&id.name, &entries, negotiated.format);
-    let view = View::of(store, &id.account);
+    let body = listing::objects(&id, &entries, negotiated.format);
+    let view = View::of(store, &id.account).await?;
     Ok(answer::listing(render(&info, usage, view), negotiated, body))
 }
 
 pub(super) async fn head(command: HeadContainer, store: &Guarded) -> Result<Response, Refusal> {
     let (info, usage) = try_join!(store.container(&command.id), store.usage(&command.id))?;
-    let view = View::of(store, &command.id.account);
+    let view = View::of(store, &command.id.account).await?;
     Ok(answer::headers_alone(render(&info, usage, view), command.negotiated))
 }
 
 pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
-    let ChangeContainer { id, changes: metadata, settings } = command;
+    let ChangeContainer { id, changes: metadata, settings } = command.permitted(store).await?;
     let (settings, versioning) = settings.settled(&id, store).await?;
     let new = NewContainer { metadata, claim: Claim::IfFree, settings, versioning };
     Ok(match store.create_container(&id, new).await? {
@@ -118,7 +134,7 @@ pub(super) async fn put(command: ChangeContainer, store: &Guarded) -> Result<Res
 }
 
 pub(super) async fn post(command: ChangeContainer, store: &Guarded) -> Result<Response, Refusal> {
-    let ChangeContainer { id, changes: metadata, settings } = command;
+    let ChangeContainer { id, changes: metadata, settings } = command.permitted(store).await?;
     let (settings, versioning) = settings.settled(&id, store).await?;
     store.update_container(&id, ContainerChange { metadata, settings, versioning }).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT, HeaderMap::new()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use martlet_auth::swift_acl::ACCOUNT_PREFIX;
 use martlet_auth::{Guarded, Identity, Role, User, token};
-use martlet_model::{AccountName, Timestamp};
+use martlet_model::{AccountName, Error, Timestamp};
 
 use crate::dialect::About;
 
@@ -72,7 +72,7 @@ pub(super) enum View {
 }
 
 impl View {
-    pub(super) fn of(store: &Guarded, account: &AccountName) -> Self {
-        if store.owns(account) { Self::Owner } else { Self::Guest }
+    pub(super) async fn of(store: &Guarded, account: &AccountName) -> Result<Self, Error> {
+        Ok(if store.owns(account).await? { Self::Owner } else { Self::Guest })
     }
 }

@@ -99,6 +99,17 @@ fn location(change: SettingsChange, request: &HeaderMap) -> Result<SettingsChang
 }
 
 impl Asked {
+    /// All but who may read and write.
+    pub(super) fn without_access(self) -> Self {
+        let is_kept = |setting: Setting| !matches!(setting, Setting::SwiftRead | Setting::SwiftWrite);
+        let kept = self.change.iter().filter(|(setting, _)| is_kept(*setting));
+        let change = kept.fold(SettingsChange::default(), |change, (setting, document)| match document {
+            Some(document) => change.set(setting, document.clone()),
+            None => change.remove(setting),
+        });
+        Self { change, ..self }
+    }
+
     /// The change as the store takes it, where it can go with what the container has.
     pub(super) async fn settled(
         self,

@@ -23,7 +23,6 @@ const DEMANDS: &[&str] = &[
 ///
 /// None of these can be set, so none is: a request that unsets one (`X-Remove-…`, or an empty value) has what it wants.
 const SETTINGS: &[&str] = &[
-    "x-account-access-control",
     "x-account-meta-web-",
     "x-container-meta-web-",
     "x-container-sharding",

@@ -125,7 +125,7 @@ pub(super) async fn settled(
     store: &Guarded,
 ) -> Result<Option<VersionId>, Refusal> {
     let Some(version) = version else { return Ok(None) };
-    if View::of(store, &id.container.account) == View::Guest {
+    if View::of(store, &id.container.account).await? == View::Guest {
         return Err(Error::Denied.into());
     }
     match (store.recent_container(&id.container).await?.versioning, version) {
@@ -142,7 +142,7 @@ pub(super) async fn list(command: ListVersions, store: &Guarded) -> Result<Respo
     let ListVersions { id, page, marker, order } = command;
     let entries = entries(&id, page, marker, order, store);
     let (info, usage, entries) = try_join!(store.container(&id), store.usage(&id), entries)?;
-    let view = View::of(store, &id.account);
+    let view = View::of(store, &id.account).await?;
     let negotiated = Negotiated::json();
     Ok(answer::listing(container::render(&info, usage, view), negotiated, listing::versions(&entries)))
 }

@@ -164,6 +164,7 @@ async fn capabilities_promise_nothing_that_is_not_offered() {
         "slo",
         "swift",
         "tempurl",
+        "tempauth",
         "versioned_writes",
     ];
     assert_eq!(sections, offered);

@@ -8,7 +8,13 @@ use sha1::Sha1;
 use crate::harness::{Answer, Server, Session};
 
 /// Sends a request as S3's clients do, signed in the old way; `path` may have a sub-resource behind it.
-async fn s3(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) async fn s3(
+    server: &Server,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     const DATE: &str = "Thu, 01 Jan 2026 00:00:00 GMT";
     let copied = headers.iter().filter(|(name, _)| name.starts_with("x-amz-"));
     let amz: String = copied.map(|(name, value)| format!("{name}:{value}\n")).collect::<Vec<_>>().concat();

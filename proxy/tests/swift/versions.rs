@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::both::s3;
 use crate::harness::{Answer, Server, Session};
 
 const MARKER: &str = "application/x-deleted;swift_versions_deleted=1";
