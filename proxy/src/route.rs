@@ -23,11 +23,9 @@ impl Routes {
 
     /// Swift has a few paths; all else is S3, and so is whatever is signed in AWS's way or names a bucket in its host.
     /// No S3 bucket can be called `v1`: their names have at least three letters.
-    /// A path that begins with two slashes names no bucket either: with a token of Swift's it is told so by Swift.
+    /// Who sends a token of Swift's is spoken to as Swift would, whatever the path.
     pub(crate) fn route(&self, head: &Parts) -> Route {
-        let path = head.uri.path();
-        let is_swift =
-            is_swift_path(path) || (path.starts_with("//") && head.headers.contains_key("x-auth-token"));
+        let is_swift = is_swift_path(head.uri.path()) || head.headers.contains_key("x-auth-token");
         if is_swift && !is_signed_for_aws(head) && self.0.bucket_of(head).is_none() {
             Route::Swift
         } else {
@@ -93,9 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_path_element_is_swifts_with_a_token_of_swifts() {
-        check("//v1/AUTH_a", &[("x-auth-token", "t")], Route::Swift);
-        check("//v1/AUTH_a", &[], Route::S3);
+    fn a_token_of_swifts_is_for_swift() {
+        for uri in ["//v1/AUTH_a", "/info%20asdf", "/bucket/key"] {
+            check(uri, &[("x-auth-token", "t")], Route::Swift);
+            check(uri, &[], Route::S3);
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ mod versions;
 use std::sync::Arc;
 
 use axum::response::Response;
-use http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use martlet_auth::token::TokenKey;
@@ -131,7 +131,7 @@ impl Dialect for Swift {
         let account = command.account().cloned();
         let outcome = self.carry_out(command, body, store, about).await;
         let outcome = outcome
-            .map(|response| with_transaction(temp_url::dressed(response, &about.head), about.id))
+            .map(|response| with_transaction(temp_url::dressed(response, &about.head), about))
             .map_err(|refusal| challenged(refusal, store.identity(), account));
         let Some(container) = cors::ruled_by(&about.head) else { return outcome };
         // A page that may is to see also why its request was refused.
@@ -140,7 +140,7 @@ impl Dialect for Swift {
     }
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
-        let mut response = with_transaction(temp_url::dressed(render(&refusal), &about.head), about.id);
+        let mut response = with_transaction(temp_url::dressed(render(&refusal), &about.head), about);
         if let Some(cause) = cause(&refusal, about) {
             response.extensions_mut().insert(cause);
         }
@@ -214,8 +214,14 @@ fn challenged(refusal: Refusal, identity: &Identity, account: Option<AccountName
 }
 
 /// `X-Trans-Id`; the corridor adds the same as `X-Openstack-Request-Id`.
-fn with_transaction(mut response: Response, id: RequestId) -> Response {
-    response.headers_mut().insert("x-trans-id", transaction(id));
+/// Who asks for the connection to be kept open is told that it is, as by Swift's server.
+fn with_transaction(mut response: Response, about: &About) -> Response {
+    let headers = response.headers_mut();
+    headers.insert("x-trans-id", transaction(about.id));
+    let asks = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"keep-alive");
+    if about.head.headers.get(CONNECTION).is_some_and(asks) {
+        headers.entry(CONNECTION).or_insert(HeaderValue::from_static("keep-alive"));
+    }
     response
 }
 
