@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import io
 import os
+import tarfile
 import time
 import urllib.error
 import urllib.parse
@@ -72,6 +74,28 @@ def large_objects():
     refused(404, connection.head_object, "segments", "dlo/1")
 
 
+def archives():
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for name, body in [("a.html", b"first"), ("long/" + "d" * 200 + "/ü", b"second"), ("large", b"x" * 1_000_000)]:
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            member.pax_headers = {"SCHILY.xattr.user.meta.colour": "blue"}
+            archive.addfile(member, io.BytesIO(body))
+    connection.put_container("unpacked")
+    answer = {}
+    connection.put_object(
+        "unpacked", "in", packed.getvalue(), query_string="extract-archive=tar.gz",
+        headers={"Accept": "application/json"}, content_type="", response_dict=answer)
+    assert answer["status"] == 200, answer
+    names = [item["name"] for item in connection.get_container("unpacked")[1]]
+    assert names == ["in/a.html", "in/large", "in/long/" + "d" * 200 + "/ü"], names
+    headers, found = connection.get_object("unpacked", "in/a.html")
+    assert found == b"first" and headers["content-type"] == "text/html", headers
+    assert headers["x-object-meta-colour"] == "blue"
+    assert connection.head_object("unpacked", "in/large")["content-length"] == "1000000"
+
+
 def versions():
     connection.put_container("history", headers={"X-Versions-Enabled": "true"})
     connection.put_object("history", "key", b"one")
@@ -130,10 +154,10 @@ def quotas():
 
 def capabilities():
     offered = connection.get_capabilities()
-    for name in ["swift", "slo", "dlo", "tempurl", "formpost", "bulk_delete", "container_quotas", "object_versioning"]:
+    for name in ["swift", "slo", "dlo", "tempurl", "formpost", "bulk_delete", "bulk_upload", "container_quotas", "object_versioning"]:
         assert name in offered, name
 
 
-for step in [objects, expiry, large_objects, versions, access, links, quotas, capabilities]:
+for step in [objects, expiry, large_objects, archives, versions, access, links, quotas, capabilities]:
     step()
     print(step.__name__, "ok")

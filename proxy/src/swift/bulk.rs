@@ -75,7 +75,7 @@ pub(super) async fn delete(command: DeleteMany, body: RequestBody, store: &Guard
         Err(refusal) => Err(refused(Tally::default(), &refusal)),
         Ok(names) => Ok((names, store.clone())),
     };
-    respond(format, async move {
+    respond(format, "delete", async move {
         match work {
             Err(report) => report,
             Ok((names, store)) => remove_all(&account, names, &store).await,
@@ -83,8 +83,12 @@ pub(super) async fn delete(command: DeleteMany, body: RequestBody, store: &Guard
     })
 }
 
-/// 200, with the report of `work` once it is done.
-pub(super) fn respond(format: Format, work: impl Future<Output = Report> + Send + 'static) -> Response {
+/// 200, with the report of `work` once it is done; `root` is what that is called in XML.
+pub(super) fn respond(
+    format: Format,
+    root: &'static str,
+    work: impl Future<Output = Report> + Send + 'static,
+) -> Response {
     let first = match format {
         Format::Xml | Format::TextXml => XML_DECLARATION,
         Format::Plain | Format::Json => " ",

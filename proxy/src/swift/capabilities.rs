@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::answer;
 use super::bulk;
+use super::extract;
 use super::headers::{HEADER_VALUE_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_VALUE_BYTES_MAX};
 use super::heartbeat;
 use super::slo;
@@ -46,9 +47,9 @@ pub(super) fn answer() -> Response {
         "container_quotas": {},
         "formpost": { "allowed_digests": martlet_auth::DIGESTS },
         "object_versioning": {},
-        "tempurl": {
         // The section by which clients of Swift's own v1 authentication learn of account ACLs.
         "tempauth": { "account_acls": true },
+        "tempurl": {
             "methods": martlet_auth::temp_url::METHODS,
             "allowed_digests": martlet_auth::DIGESTS,
             "incoming_remove_headers": ["x-timestamp"],
@@ -65,6 +66,10 @@ pub(super) fn answer() -> Response {
             "allow_async_delete": false,
         },
         "dlo": { "max_segments": large::SEGMENTS_COUNT_MAX },
+        "bulk_upload": {
+            "max_containers_per_extraction": extract::CONTAINERS_COUNT_MAX,
+            "max_failed_extractions": extract::FAILURES_COUNT_MAX,
+        },
         "bulk_delete": {
             "max_deletes_per_request": bulk::NAMES_COUNT_MAX,
             "max_failed_deletes": bulk::FAILURES_COUNT_MAX,

@@ -9,6 +9,7 @@ use super::bulk::{self, DeleteMany};
 use super::container::{self, ChangeContainer, HeadContainer, ListObjects};
 use super::copy::{self, CopyObject};
 use super::cors::{self, Options};
+use super::extract::{self, ExtractArchive};
 use super::form_post::{self, PostForm};
 use super::joined;
 use super::login::{self, Login, Scheme};
@@ -49,6 +50,7 @@ pub enum Command {
     DeleteObject(DeleteObject),
     DeleteLarge(DeleteLarge),
     DeleteMany(DeleteMany),
+    ExtractArchive(Box<ExtractArchive>),
 }
 
 impl Command {
@@ -67,6 +69,9 @@ impl Command {
             && matches!(head.method, Method::POST | Method::DELETE)
         {
             return Ok(Self::DeleteMany(bulk::parse(account.clone(), head)));
+        }
+        if head.method == Method::PUT && query.contains(extract::PARAMETER) {
+            return Ok(Self::ExtractArchive(Box::new(extract::parse(&target, head, &query)?)));
         }
         if head.method == Method::OPTIONS {
             return Ok(Self::Options(cors::parse_options(&target, head)?));
@@ -111,6 +116,7 @@ impl Command {
             Self::DeleteObject(_) => "DeleteObject",
             Self::DeleteLarge(_) => "DeleteLarge",
             Self::DeleteMany(_) => "DeleteMany",
+            Self::ExtractArchive(_) => "ExtractArchive",
         }
     }
 
@@ -138,6 +144,7 @@ impl Command {
             Self::DeleteObject(command) => &command.id.container.account,
             Self::DeleteLarge(command) => &command.id.container.account,
             Self::DeleteMany(command) => &command.account,
+            Self::ExtractArchive(command) => &command.account,
         })
     }
 }

@@ -28,6 +28,14 @@ pub(super) fn bytes(request: &HeaderMap) -> Result<Option<u64>, Refusal> {
     }
 }
 
+/// Whether it is known where the body ends, however long it may be.
+pub(super) fn is_bounded(request: &HeaderMap) -> Result<(), Refusal> {
+    match bytes(request) {
+        Ok(_) | Err(Refusal::TooLarge) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}
+
 /// The MD5 that the bytes must have: Swift's `Etag`, or `Content-MD5`.
 ///
 /// An `Etag` that no bytes have, or two that differ, can't come true.

@@ -19,6 +19,7 @@ mod cors;
 mod date;
 mod declared;
 mod expiry;
+mod extract;
 mod form_post;
 mod format;
 mod headers;
@@ -191,6 +192,7 @@ impl Swift {
             Command::DeleteObject(command) => object::delete(command, store).await,
             Command::DeleteLarge(command) => Ok(slo::delete(command, store)),
             Command::DeleteMany(command) => Ok(bulk::delete(command, body, store).await),
+            Command::ExtractArchive(command) => Ok(extract::extract(*command, body, store, now).await),
         }
     }
 }

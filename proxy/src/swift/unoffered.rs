@@ -30,7 +30,7 @@ const SETTINGS: &[&str] = &[
     "x-versions-mode",
 ];
 
-const PARAMETERS: &[&str] = &["extract-archive", "swiftinfo_expires", "swiftinfo_sig"];
+const PARAMETERS: &[&str] = &["swiftinfo_expires", "swiftinfo_sig"];
 
 /// Refuses a request that asks for something which isn't offered.
 pub(super) fn refuse(head: &Parts, query: &Query<'_>) -> Result<(), Refusal> {
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn parameters_with_a_meaning_are_named() {
-        check_query("extract%2Darchive", Some("extract-archive"));
-        check_query("extract-archive=tar", Some("extract-archive"));
+        check_query("swiftinfo%5Fsig", Some("swiftinfo_sig"));
+        check_query("swiftinfo_expires=1", Some("swiftinfo_expires"));
         check_query("format=json&limit=1&marker=a&cache=no", None);
     }
 

@@ -157,14 +157,15 @@ async fn capabilities_promise_nothing_that_is_not_offered() {
     let offered = [
         "account_quotas",
         "bulk_delete",
+        "bulk_upload",
         "container_quotas",
         "dlo",
         "formpost",
         "object_versioning",
         "slo",
         "swift",
-        "tempurl",
         "tempauth",
+        "tempurl",
         "versioned_writes",
     ];
     assert_eq!(sections, offered);

@@ -151,7 +151,7 @@ async fn what_is_not_offered_is_named_and_nothing_else_happens() {
     let session = stored(&server).await;
     for (method, path, header, named) in [
         ("GET", "/box/key?multipart-manifest=put", ("X-A", "b"), "multipart-manifest"),
-        ("PUT", "/box?extract-archive=tar", ("X-A", "b"), "extract-archive"),
+        ("GET", "/box?swiftinfo_sig=x", ("X-A", "b"), "swiftinfo_sig"),
         ("POST", "/box", ("X-Container-Sync-To", "x"), "X-Container-Sync-To"),
         ("POST", "", ("Content-Type", "multipart/form-data; boundary=x"), "multipart/form-data"),
     ] {

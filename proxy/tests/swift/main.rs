@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod archives;
 mod bad_input;
 mod both;
 mod bulk;

@@ -89,7 +89,6 @@ async fn removing_leaves_a_marker_and_removing_a_version_is_for_good() {
 }
 
 #[tokio::test]
-#[tokio::test]
 async fn without_its_current_version_an_object_is_gone() {
     let (_server, owner) = begin(("X-Versions-Enabled", "true")).await;
     let first = put(&owner, "/box/key", b"one").await;
@@ -163,6 +162,7 @@ async fn a_listing_tells_where_the_current_version_is() {
     assert_eq!((found[0].get("version_symlink"), found[0].get("symlink_path")), (None, None));
 }
 
+#[tokio::test]
 async fn an_older_version_becomes_the_current_one() {
     let (_server, owner) = begin(("X-Versions-Enabled", "true")).await;
     let first = owner.send("PUT", "/box/key", &[("X-Object-Meta-A", "1")], b"one").await;

@@ -40,7 +40,7 @@ pub(in super::super) fn parse_delete(id: ObjectId, version: Option<VersionId>, h
 pub(in super::super) fn delete(command: DeleteLarge, store: &Guarded) -> Response {
     let DeleteLarge { id, version, format } = command;
     let store = store.clone();
-    bulk::respond(format.unwrap_or(Format::Plain), async move {
+    bulk::respond(format.unwrap_or(Format::Plain), "delete", async move {
         match format {
             Some(_) => remove_all((id, version), &store).await,
             None => bulk::refused(Tally::default(), &Refusal::NotAcceptable),
