@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use martlet_model::{Error, NewUpload, Noun, ObjectId, ObjectInfo, ObjectKey, Result, UploadId};
+use martlet_model::{Error, NewUpload, Noun, ObjectId, ObjectKey, Result, UploadId};
 use martlet_protocol::{RowKey, RowState, SealToken, TableId, TableKind};
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +27,7 @@ use crate::objects::place::made_by;
 use crate::random;
 use crate::record::container::SealState;
 use crate::record::live;
-use crate::record::object::ObjectRow;
+use crate::record::object::{ObjectRow, StoredObject};
 use crate::record::upload::{UploadRow, row_key};
 use crate::row::change::change;
 use crate::row::read::read_value;
@@ -94,10 +94,10 @@ pub(crate) async fn find_open(shared: &Arc<Shared>, place: &Place) -> Result<Upl
 }
 
 /// The object that the upload has made, if it still is there.
-pub(crate) async fn made(shared: &Arc<Shared>, place: &Place) -> Result<Option<ObjectInfo>> {
+pub(crate) async fn made(shared: &Arc<Shared>, place: &Place) -> Result<Option<StoredObject>> {
     let state = read_value(shared, &place.object(shared)).await?;
     let row = live(state.as_ref()).map(ObjectRow::read).transpose()?;
-    Ok(row.and_then(|row| made_by(row.version, place.upload)).map(|object| object.info))
+    Ok(row.and_then(|row| made_by(row.version, place.upload)))
 }
 
 /// A replica said that the table of parts is sealed. `Ok`: the upload is open, and the seal is lifted.

@@ -114,6 +114,18 @@ pub enum UploadError {
     WrongChecksum,
 }
 
+impl Completion {
+    /// Whether this is the completion that has made an object of `content` and `parts`:
+    /// a client that hears no answer asks again, and must name the same parts.
+    pub fn has_made(&self, content: &Content, parts: &[PartLayout]) -> bool {
+        let named = self.parts.iter().zip(parts).map(|(named, part)| {
+            (named.number == part.number).then_some((part.bytes, Md5::from_hex(&named.etag)?))
+        });
+        let named: Option<Vec<_>> = named.collect();
+        self.parts.len() == parts.len() && named.is_some_and(|named| Content::joined(&named) == *content)
+    }
+}
+
 /// What joining an upload's parts makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
@@ -216,6 +228,7 @@ impl fmt::Debug for NewPart {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::ETagStyle;
 
     fn stored(number: PartNumber) -> Option<PartInfo> {
         let bytes = if number.get() == 2 { PART_BYTES_MIN - 1 } else { PART_BYTES_MIN };
@@ -230,6 +243,32 @@ mod tests {
         let part = |part: &u16| ChosenPart { number: number(part), etag: etag.to_owned(), checksum: None };
         let chosen: Vec<_> = numbers.iter().map(part).collect();
         assert_eq!(choose(&chosen, stored).map(|parts| parts.len()), expected);
+    }
+
+    #[test]
+    fn a_completion_has_made_what_its_parts_are() {
+        let number = |number| PartNumber::new(number).unwrap();
+        let layout = |at, bytes| PartLayout { number: number(at), bytes, checksum: None };
+        let part = |at, body: &[u8]| ChosenPart {
+            number: number(at),
+            etag: Md5::of(body).to_string(),
+            checksum: None,
+        };
+        let completion = |parts: &[ChosenPart]| Completion {
+            parts: parts.to_vec(),
+            conditions: Conditions::none(ETagStyle::S3),
+            bytes: None,
+            checksum: None,
+        };
+        let content = Content::joined(&[(1, Md5::of(b"a")), (2, Md5::of(b"bb"))]);
+        let made = [layout(1, 1), layout(3, 2)];
+        let has_made = |parts: &[ChosenPart]| completion(parts).has_made(&content, &made);
+        assert!(has_made(&[part(1, b"a"), part(3, b"bb")]));
+        assert!(!has_made(&[part(1, b"a"), part(2, b"bb")]));
+        assert!(!has_made(&[part(1, b"a"), part(3, b"other")]));
+        assert!(!has_made(&[part(1, b"a")]));
+        assert!(!has_made(&[part(1, b"a"), part(3, b"bb"), part(4, b"c")]));
+        assert!(!has_made(&[]));
     }
 
     #[test]

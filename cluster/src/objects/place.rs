@@ -109,12 +109,16 @@ impl Placing {
         Ok(verdict(value, (info, afterwards), keeps_predecessor))
     }
 
-    /// The object that this very upload has made, if it is the current one.
+    /// The object that this very upload has made, if it is the current one. Made of other parts, the upload is over.
     fn made_before(&self, seen: &Seen<'_>) -> Result<Option<ObjectInfo>> {
         let Some(origin) = &self.origin else { return Ok(None) };
         let present = live(seen.predecessor).map(ObjectRow::read).transpose()?;
-        let made = present.and_then(|row| made_by(row.version, origin.upload));
-        Ok(made.map(|object| object.info))
+        let Some(made) = present.and_then(|row| made_by(row.version, origin.upload)) else { return Ok(None) };
+        if made.origin.as_ref() == Some(origin) && made.info.content == self.info.content {
+            Ok(Some(made.info))
+        } else {
+            Err(Error::NotFound(Noun::Upload))
+        }
     }
 
     fn commit(&mut self) {

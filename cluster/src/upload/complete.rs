@@ -17,7 +17,7 @@ use crate::objects::place::Placing;
 use crate::record::object::{Layout, Origin};
 use crate::record::upload::UploadRow;
 
-/// Completes an upload. Said again, it answers the same while the object still is the one that it made.
+/// Completes an upload. Said again of the same parts, it answers the same while the object still is the one that it made.
 pub(crate) async fn complete(
     shared: &Arc<Shared>,
     id: &ObjectId,
@@ -27,7 +27,7 @@ pub(crate) async fn complete(
     let place = Place::find(shared, id, upload).await?;
     let (row, token) = match end::mark(shared, &place).await {
         Err(Error::NotFound(Noun::Upload)) => {
-            return made(shared, &place).await?.ok_or(Error::NotFound(Noun::Upload));
+            return made_by(shared, &place, &completion).await?.ok_or(Error::NotFound(Noun::Upload));
         }
         marked => marked?,
     };
@@ -36,13 +36,25 @@ pub(crate) async fn complete(
         Ok(_) => end::end(shared, &place, &row, token).await,
         // The object may have been made: only a later look can tell.
         Err(Error::OutcomeUnknown) => Ok(()),
-        Err(_) => end::reopen(shared, &place, row.parts, token).await,
+        Err(_) => match made(shared, &place).await {
+            // By an earlier completion, whose outcome nobody had learnt.
+            Ok(Some(_)) => end::end(shared, &place, &row, token).await,
+            Ok(None) => end::reopen(shared, &place, row.parts, token).await,
+            Err(error) => Err(error),
+        },
     };
     // What was left half done is finished or undone by whoever comes next.
     if let Err(error) = ended {
         tracing::warn!(%upload, %error, is_completed = joined.is_ok(), "an upload is neither ended nor open yet");
     }
     joined
+}
+
+/// The object, if this very completion has made it before.
+async fn made_by(shared: &Arc<Shared>, place: &Place, completion: &Completion) -> Result<Option<ObjectInfo>> {
+    let Some(object) = made(shared, place).await? else { return Ok(None) };
+    let parts = object.origin.map(|origin| origin.layout.parts()).transpose()?.unwrap_or_default();
+    Ok(completion.has_made(&object.info.content, &parts).then_some(object.info))
 }
 
 async fn join(

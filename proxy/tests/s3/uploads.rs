@@ -53,6 +53,25 @@ async fn parts_become_one_object_in_one_step() {
     assert_eq!(again.element("ETag"), done.element("ETag"));
 }
 
+#[tokio::test]
+async fn a_completed_upload_is_not_completed_with_other_parts() {
+    let server = Server::with_box().await;
+    let upload = begin(&server, "key").await;
+    let large = vec![b'a'; PART_BYTES];
+    let mut etags = Vec::new();
+    for number in 1..=3 {
+        etags.push((number, put_part(&server, "key", &upload, number, &large).await));
+    }
+    let target = format!("/box/key?uploadId={upload}");
+    let complete = |parts: &[(u32, String)]| {
+        server.call("POST", &target).header("if-none-match", "*").body(completion(parts)).send()
+    };
+    complete(&etags[..2]).await.expect(200);
+    complete(&etags).await.refused(404, "NoSuchUpload");
+    complete(&etags[..1]).await.refused(404, "NoSuchUpload");
+    complete(&etags[..2]).await.expect(200);
+}
+
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("four bits");
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
@@ -86,7 +105,7 @@ async fn parts_and_uploads_are_listed_in_pages() {
     loop {
         let page = server.get(&format!("/box?uploads&max-uploads=1{position}")).await.expect(200);
         seen.extend(page.elements("UploadId"));
-        let Some(key) = page.element("NextKeyMarker") else { break };
+        let Some(key) = page.element("NextKeyMarker").filter(|key| !key.is_empty()) else { break };
         let id = page.element("NextUploadIdMarker").unwrap();
         position = format!("&key-marker={key}&upload-id-marker={id}");
     }
@@ -111,7 +130,7 @@ async fn uploads_are_grouped_at_a_delimiter() {
             let page = server.get(&target).await.expect(200);
             keys.extend(page.elements("Key"));
             prefixes.extend(page.elements("CommonPrefixes"));
-            let Some(key) = page.element("NextKeyMarker") else { break };
+            let Some(key) = page.element("NextKeyMarker").filter(|key| !key.is_empty()) else { break };
             position = format!("&key-marker={key}");
             if let Some(id) = page.element("NextUploadIdMarker") {
                 position.extend(["&upload-id-marker=", &id]);

@@ -20,6 +20,7 @@ pub async fn all(store: &dyn Store) {
     a_part_sent_again_replaces_the_earlier_one(store).await;
     a_wrong_completion_leaves_the_upload_open(store).await;
     a_completion_said_again_answers_the_same(store).await;
+    another_completion_of_a_completed_upload_is_refused(store).await;
     a_conditional_completion_happens_only_if_it_holds(store).await;
     an_aborted_upload_is_gone(store).await;
     an_upload_belongs_to_its_key(store).await;
@@ -189,6 +190,29 @@ pub async fn a_completion_said_again_answers_the_same(store: &dyn Store) {
     let late = store.complete_upload(&key, upload, completion(&[chosen(&part)], &unconditional())).await;
     assert_missing(late, Noun::Upload);
     assert_eq!(get(store, &key).await, "something else");
+}
+
+pub async fn another_completion_of_a_completed_upload_is_refused(store: &dyn Store) {
+    let id = create(store, "completed-otherwise").await;
+    let key = object(&id, "key");
+    let upload = begin(store, &key).await;
+    let mut parts = Vec::new();
+    for number in 1..=3 {
+        let body = noise(u64::from(number), large());
+        parts.push(chosen(&put_part(store, &key, upload, number, body).await));
+    }
+    let complete = async |parts: &[ChosenPart]| {
+        store.complete_upload(&key, upload, completion(parts, &if_absent())).await
+    };
+    let made = complete(&parts[..2]).await.expect("completed");
+    let elsewhere = ChosenPart { number: part_number(3), ..parts[1].clone() };
+    let changed = ChosenPart { etag: Md5::of(b"else").to_string(), ..parts[1].clone() };
+    let first = &parts[0];
+    for others in [&parts[..], &parts[..1], &[], &[first.clone(), elsewhere], &[first.clone(), changed]] {
+        assert_missing(complete(others).await, Noun::Upload);
+    }
+    assert_eq!(complete(&parts[..2]).await.expect("the same"), made);
+    assert_eq!(store.head(&key, None, &unconditional()).await.expect("there"), made);
 }
 
 pub async fn a_conditional_completion_happens_only_if_it_holds(store: &dyn Store) {

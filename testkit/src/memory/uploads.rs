@@ -96,7 +96,7 @@ impl UploadStore for MemoryStore {
         let container = state.container_mut(&id.container)?;
         let place = (id.key.as_bytes().clone(), upload);
         let Some(open) = container.uploads.get(&place) else {
-            return completed_before(container, id, upload);
+            return completed_before(container, id, upload, &completion);
         };
         let stored = |number| open.parts.get(&number).map(|part| part.info.clone());
         let joined = upload::join(&completion, open.new.checksum, stored)?;
@@ -133,10 +133,16 @@ fn first<T>(mut items: impl Iterator<Item = T>, limit: usize) -> (Vec<T>, bool) 
     (found, more)
 }
 
-fn completed_before(container: &Container, id: &ObjectId, upload: UploadId) -> Result<ObjectInfo> {
+fn completed_before(
+    container: &Container,
+    id: &ObjectId,
+    upload: UploadId,
+    completion: &Completion,
+) -> Result<ObjectInfo> {
     let current = container.objects.get(id.key.as_bytes()).and_then(History::object);
     current
         .filter(|object| object.upload == Some(upload))
+        .filter(|object| completion.has_made(&object.info.content, &object.parts))
         .map(|object| object.info.clone())
         .ok_or(Error::NotFound(Noun::Upload))
 }
