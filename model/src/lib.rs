@@ -24,7 +24,7 @@ pub mod time;
 pub mod upload;
 pub mod version;
 
-pub use body::{BodyError, ByteStream};
+pub use body::{BodyError, ByteStream, ChunkSignature};
 pub use checksum::{ChecksumAlgorithm, ChecksumCell, ChecksumKind, ChecksumPlan, StoredChecksum};
 pub use condition::{Conditions, Match, Unmet};
 pub use container::{

@@ -2,6 +2,8 @@
 //!
 //! Everything is forgotten when it ends, and its users are for everybody to know: it is no server.
 //!
+//! `MARTLET_REGION` is the region of its buckets, `us-east-1` where nothing is said.
+//!
 //! Outside suites bring users of their own. For each `NAME` of `MAIN`, `ALT`, `TENANT` and `IAM`, the environment may have
 //! `S3_NAME_ACCESS`, `S3_NAME_SECRET`, `S3_NAME_USERID`, `S3_NAME_NAME` and `S3_NAME_EMAIL`: a user of an account of its own.
 
@@ -29,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let clock = Arc::new(SystemClock);
     let options = Options {
-        region: "us-east-1".to_owned(),
+        region: std::env::var("MARTLET_REGION").unwrap_or_else(|_| "us-east-1".to_owned()),
         virtual_host_suffixes: Vec::new(),
         request_id_seed: clock.now().as_micros(),
         token_key: TokenKey::derive(b"for everybody to know"),

@@ -117,6 +117,7 @@ pub(crate) fn serve<D: Dialect>(
     record.is_of(D::NAME);
     Detachable::new(async move {
         let call = body.call();
+        let may_send_more = about.head.headers.contains_key(EXPECT) && body.declared() != Some(0);
         let attempt = attempt(&*dialect, store.clone(), body, (&about, &mut record));
         let attempt = AssertUnwindSafe(attempt).catch_unwind().await;
         let outcome = attempt.unwrap_or_else(|panic| Err(Error::Internal(told(&*panic).into()).into()));
@@ -124,8 +125,10 @@ pub(crate) fn serve<D: Dialect>(
         let mut response = dialect.finish(response, &store, &about).await;
         let (name, value) = dialect.id_header(about.id);
         response.headers_mut().insert(name, value);
-        if about.head.headers.contains_key(EXPECT) && !call.has_been_made() {
-            // Nobody can tell whether the client will send the body that it was not asked for.
+        if may_send_more && !call.has_been_made() {
+            // Nobody can tell whether the client will send the body that it was not asked for: it may have waited
+            // for long enough. What it sends would be taken for the next request, so that there mustn't be one
+            // (RFC 9112, section 9.3).
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         drop(presence);

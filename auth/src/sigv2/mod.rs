@@ -20,6 +20,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq as _;
 
 use crate::identity::Secret;
+use crate::signed_text::SignedText;
 use crate::sigv4::{RequestHead, SKEW_SECONDS_MAX, is_of_signature as is_of_version_4};
 use crate::target::Target;
 
@@ -101,6 +102,8 @@ pub enum SigV2Error {
     Malformed,
     #[error("a signed query needs Signature, Expires and AWSAccessKeyId, each once")]
     MalformedQuery,
+    #[error("Expires is not a number of seconds since the epoch")]
+    BadExpires,
     #[error("only one way to sign is allowed: the header Authorization or the query")]
     SignedTwice,
     #[error("a valid Date or x-amz-date header is required")]
@@ -111,6 +114,18 @@ pub enum SigV2Error {
     Expired,
     #[error("the signature doesn't match the request")]
     SignatureMismatch,
+}
+
+/// What the signature of a request should have signed, as far as the head tells; `None`: it isn't signed so.
+/// Nothing of it is secret.
+pub fn explain(head: RequestHead<'_>, place: Place<'_>, now: Timestamp) -> Option<SignedText> {
+    let claim = Claim::read(head, place, now).ok()??;
+    Some(SignedText {
+        access_key: claim.access_key.to_owned(),
+        signature: STANDARD.encode(claim.signature),
+        string_to_sign: String::from_utf8_lossy(&claim.text("", "")).into_owned(),
+        canonical_request: None,
+    })
 }
 
 /// Whether a query parameter belongs to the signature and says nothing of the operation.
@@ -137,7 +152,8 @@ impl<'a> Claim<'a> {
             return Self::of_query(head, place, now).map(Some);
         }
         let text = authorization.and_then(|value| value.to_str().ok()).ok_or(SigV2Error::Malformed)?;
-        let (access_key, signature) = text[SCHEME.len()..].split_once(':').ok_or(SigV2Error::Malformed)?;
+        // An access key may have colons in it, a signature can't.
+        let (access_key, signature) = text[SCHEME.len()..].rsplit_once(':').ok_or(SigV2Error::Malformed)?;
         let signature = decoded(signature).ok_or(SigV2Error::Malformed)?;
         let date = checked_date(head.headers, now)?;
         Ok(Some(Self { access_key, signature, head, place, date: date.into() }))
@@ -147,10 +163,8 @@ impl<'a> Claim<'a> {
         let access_key = parameter(head.target, ACCESS_KEY)?;
         let signature = decoded(parameter(head.target, SIGNATURE)?).ok_or(SigV2Error::MalformedQuery)?;
         let expires = parameter(head.target, EXPIRES)?;
-        if !expires.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(SigV2Error::MalformedQuery);
-        }
-        let seconds: u64 = expires.parse().map_err(|_| SigV2Error::MalformedQuery)?;
+        let seconds = expires.parse().ok().filter(|_| expires.bytes().all(|byte| byte.is_ascii_digit()));
+        let seconds: u64 = seconds.map(u32::into).ok_or(SigV2Error::BadExpires)?;
         if now.as_seconds() > seconds {
             return Err(SigV2Error::Expired);
         }

@@ -91,8 +91,10 @@ fn a_broken_query_is_refused_and_never_taken_for_unsigned() {
         refused(&format!("{LINK}&{name}=1"), SigV2Error::MalformedQuery);
     }
     for expires in ["", "-1", "%2B1175139620", "x", "99999999999999999999"] {
-        refused(&LINK.replace("1175139620", expires), SigV2Error::MalformedQuery);
+        refused(&LINK.replace("1175139620", expires), SigV2Error::BadExpires);
     }
+    // Nobody makes a link that lives for longer than dates of 32 bits.
+    refused(&LINK.replace("1175139620", "4294967296"), SigV2Error::BadExpires);
     refused(&format!("{LINK}&X-Amz-Date=1"), SigV2Error::SignedTwice);
     let twice = request("GET", LINK, &[("authorization", "AWS a:b")]);
     assert_eq!(verify(&twice, None, NOW_SECONDS), Err(SigV2Error::SignedTwice));
@@ -199,4 +201,34 @@ fn a_wrong_day_of_the_week_is_no_wrong_date() {
     let claim = |seconds: u64| Claim::read(of, place, Timestamp::from_micros(seconds * 1_000_000));
     assert!(claim(NOW_SECONDS).is_ok());
     assert!(matches!(claim(NOW_SECONDS + 3600), Err(SigV2Error::Skewed)));
+}
+
+/// Swift names its users `account:user`, and its users' S3 keys alike.
+#[test]
+fn an_access_key_may_have_a_colon() {
+    let mut head = example();
+    let value = head.headers[AUTHORIZATION].to_str().unwrap().replace(KEY, "test:tester");
+    head.headers.insert(AUTHORIZATION, value.parse().unwrap());
+    let target = Target::parse(&head.uri).unwrap();
+    let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
+    let place = Place { path: head.uri.path(), host_bucket: None };
+    let claim =
+        Claim::read(request, place, Timestamp::from_micros(NOW_SECONDS * 1_000_000)).unwrap().unwrap();
+    assert_eq!(claim.access_key(), "test:tester");
+    assert_eq!(claim.prove(&Secret::new(SECRET)), Ok(()));
+}
+
+#[test]
+fn what_should_have_been_signed_is_told() {
+    let head = example();
+    let target = Target::parse(&head.uri).unwrap();
+    let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
+    let place = Place { path: head.uri.path(), host_bucket: None };
+    let told = explain(request, place, Timestamp::from_micros(NOW_SECONDS * 1_000_000)).unwrap();
+    assert_eq!(told.access_key, KEY);
+    assert!(
+        told.string_to_sign.starts_with("PUT\n\ntext/plain\nTue, 27 Mar 2007 19:36:42 GMT\n"),
+        "{told:?}"
+    );
+    assert!(head.headers[AUTHORIZATION].to_str().unwrap().ends_with(&told.signature));
 }

@@ -11,6 +11,7 @@ mod authorization;
 mod canonical;
 mod chunked;
 mod date;
+mod explain;
 mod key;
 mod payload;
 mod presigned;
@@ -21,8 +22,9 @@ use martlet_model::Timestamp;
 use subtle::ConstantTimeEq as _;
 
 pub use chunked::{Chain, ChunksSigned, Framing, Trailing, encode};
+pub use explain::explain;
 pub use key::{SigningKey, SigningKeys};
-pub use payload::{Payload, Streaming, hashed};
+pub use payload::{Payload, Streaming, hashed, unexpectedly_empty};
 pub use presigned::LIFETIME_SECONDS_MAX;
 pub use sign::{Signer, chain, presign, sign, sign_silently};
 
@@ -92,6 +94,9 @@ pub enum SigV4Error {
     UnsignedHeader(String),
     #[error("the header x-amz-content-sha256 is missing")]
     NoPayloadHash,
+    /// A hash of the body is signed that the head doesn't tell: only the body can show whether it is the right one.
+    #[error("the hash of the body is not told")]
+    UntoldPayloadHash,
     #[error("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, 64 hexadecimal digits, or a STREAMING- form")]
     BadPayloadHash,
     #[error("the signature doesn't match the request")]
@@ -147,7 +152,7 @@ impl<'a> Claim<'a> {
             // Whoever makes a link seldom knows what will be sent through it.
             (in_header, in_query) => in_header.or(in_query).unwrap_or(UNSIGNED),
         };
-        let payload = Some((Payload::parse(payload_text)?, payload_text));
+        let payload = Some((Payload::lenient(payload_text)?, payload_text));
         Ok(Self { head, authorization, date, payload })
     }
 
@@ -164,12 +169,16 @@ impl<'a> Claim<'a> {
     ///
     /// A head may say nothing of its payload: curl up to 7.88 signs the hash of what it posts without telling it,
     /// and that of nothing for whatever it uploads from a file, so that the latter vouches for no body.
-    /// Where it is the former, the answer is [`SigV4Error::NoPayloadHash`]: the body is needed for [`Claim::prove_with`].
+    /// Where it is the former, the answer is [`SigV4Error::UntoldPayloadHash`]:
+    /// the body is needed for [`Claim::prove_with`]. Signing that the payload is unsigned without saying so
+    /// is no way to sign, as in S3.
     pub fn prove(&self, key: &SigningKey) -> Result<Payload, SigV4Error> {
         let Some((payload, text)) = self.payload else {
-            let vouches_for_nothing =
-                self.fits(key, &hex(&EMPTY_SHA256))? || self.fits(key, UNSIGNED.as_bytes())?;
-            return if vouches_for_nothing { Ok(Payload::Unsigned) } else { Err(SigV4Error::NoPayloadHash) };
+            if self.fits(key, &hex(&EMPTY_SHA256))? {
+                return Ok(Payload::Unsigned);
+            }
+            let is_unsigned = self.fits(key, UNSIGNED.as_bytes())?;
+            return Err(if is_unsigned { SigV4Error::NoPayloadHash } else { SigV4Error::UntoldPayloadHash });
         };
         if self.fits(key, text.as_bytes())? { Ok(payload) } else { Err(SigV4Error::SignatureMismatch) }
     }

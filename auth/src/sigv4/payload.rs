@@ -27,6 +27,8 @@ pub enum Payload {
     Unsigned,
     /// The body has this SHA-256.
     Sha256([u8; 32]),
+    /// The body has a SHA-256 that is none: whatever it is, it isn't that.
+    NoSha256,
     /// It comes in chunks that are to be taken apart by a [`super::Framing`].
     Streaming(Streaming),
 }
@@ -66,7 +68,16 @@ impl Payload {
         value.to_str().map(Some).map_err(|_| SigV4Error::BadPayloadHash)
     }
 
+    /// What a header that is part of a Version 4 signature says: it must make sense.
     pub(super) fn parse(text: &str) -> Result<Self, SigV4Error> {
+        match Self::lenient(text)? {
+            Self::NoSha256 => Err(SigV4Error::BadPayloadHash),
+            payload => Ok(payload),
+        }
+    }
+
+    /// What a header says that vouches for the body alone: it may be nonsense as long as there is no body.
+    pub(super) fn lenient(text: &str) -> Result<Self, SigV4Error> {
         if text == UNSIGNED {
             return Ok(Self::Unsigned);
         }
@@ -76,13 +87,14 @@ impl Payload {
         if text.starts_with("STREAMING-AWS4-ECDSA") {
             return Err(SigV4Error::NotOffered("Signature Version 4A"));
         }
-        let digest = digest_from_hex(text.as_bytes()).ok_or(SigV4Error::BadPayloadHash)?;
-        Ok(Self::Sha256(digest))
+        let digest = digest_from_hex(text.to_ascii_lowercase().as_bytes());
+        Ok(digest.map_or(Self::NoSha256, Self::Sha256))
     }
 
-    /// What an unsigned request says of its body; nothing is the same as [`Payload::Unsigned`].
-    pub fn of_unsigned(headers: &HeaderMap) -> Result<Self, SigV4Error> {
-        Self::text(headers)?.map_or(Ok(Self::Unsigned), Self::parse)
+    /// What a request says of its body that has no Version 4 signature in its head;
+    /// nothing is the same as [`Payload::Unsigned`].
+    pub fn of_head(headers: &HeaderMap) -> Result<Self, SigV4Error> {
+        Self::text(headers)?.map_or(Ok(Self::Unsigned), Self::lenient)
     }
 
     /// Whether an empty body is what was signed. One in chunks is never empty: it has a last chunk.
@@ -90,19 +102,24 @@ impl Payload {
         match self {
             Self::Unsigned => true,
             Self::Sha256(expected) => expected == EMPTY_SHA256,
-            Self::Streaming(_) => false,
+            Self::NoSha256 | Self::Streaming(_) => false,
         }
     }
 }
 
-/// The body, ending in [`BodyError::Sha256Mismatch`] unless it has that SHA-256.
-pub fn hashed(body: ByteStream, expected: [u8; 32]) -> ByteStream {
+/// The error of a body that is empty and shouldn't be.
+pub fn unexpectedly_empty() -> BodyError {
+    BodyError::Sha256Mismatch { computed: EMPTY_SHA256 }
+}
+
+/// The body, ending in [`BodyError::Sha256Mismatch`] unless it has that SHA-256; `None`: there is none that it may have.
+pub fn hashed(body: ByteStream, expected: Option<[u8; 32]>) -> ByteStream {
     Box::pin(Hashed { body, expected, sha256: Some(Sha256::new()) })
 }
 
 struct Hashed {
     body: ByteStream,
-    expected: [u8; 32],
+    expected: Option<[u8; 32]>,
     /// `None` once the end has been seen.
     sha256: Option<Sha256>,
 }
@@ -123,9 +140,10 @@ impl Stream for Hashed {
                 Poll::Ready(Some(Err(error)))
             }
             None => {
-                let computed: Option<[u8; 32]> = this.sha256.take().map(|sha256| sha256.finalize().into());
-                let right = computed == Some(this.expected);
-                Poll::Ready((!right).then_some(Err(BodyError::Sha256Mismatch)))
+                let Some(sha256) = this.sha256.take() else { return Poll::Ready(None) };
+                let computed = sha256.finalize().into();
+                let right = this.expected == Some(computed);
+                Poll::Ready((!right).then_some(Err(BodyError::Sha256Mismatch { computed })))
             }
         }
     }
@@ -138,22 +156,25 @@ mod tests {
 
     use super::*;
 
-    async fn read(expected: [u8; 32], body: &'static str) -> Vec<Result<Bytes, BodyError>> {
+    async fn read(expected: Option<[u8; 32]>, body: &'static str) -> Vec<Result<Bytes, BodyError>> {
         hashed(whole_body(body), expected).collect().await
     }
 
     #[tokio::test]
     async fn the_signed_body_passes() {
         let digest = Sha256::digest("martlet").into();
-        assert_eq!(read(digest, "martlet").await, [Ok(Bytes::from("martlet"))]);
+        assert_eq!(read(Some(digest), "martlet").await, [Ok(Bytes::from("martlet"))]);
         assert!(Payload::Sha256(Sha256::digest("").into()).allows_empty());
     }
 
     #[tokio::test]
     async fn another_body_ends_in_an_error() {
         let digest = Sha256::digest("martlet").into();
-        assert_eq!(read(digest, "martlex").await.last(), Some(&Err(BodyError::Sha256Mismatch)));
-        assert_eq!(read(digest, "").await.last(), Some(&Err(BodyError::Sha256Mismatch)));
+        for (expected, body) in [(Some(digest), "martlex"), (Some(digest), ""), (None, "martlet"), (None, "")]
+        {
+            let mismatch = BodyError::Sha256Mismatch { computed: Sha256::digest(body).into() };
+            assert_eq!(read(expected, body).await.last(), Some(&Err(mismatch)));
+        }
         assert!(!Payload::Sha256(digest).allows_empty());
     }
 }

@@ -82,11 +82,15 @@ impl<'a> Presigned<'a> {
 }
 
 fn lifetime(text: &str) -> Result<u64, SigV4Error> {
-    let digits = !text.is_empty() && text.len() < 19 && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u64>() {
-        Ok(seconds) if digits && seconds <= LIFETIME_SECONDS_MAX => Ok(seconds),
-        Ok(_) if digits => Err(SigV4Error::MalformedQuery("X-Amz-Expires must be at most 604800 seconds")),
-        _ => Err(SigV4Error::MalformedQuery("X-Amz-Expires is not a number of seconds from 0 to 604800")),
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    match text.parse::<i64>().ok().filter(|_| is_number).map(u64::try_from) {
+        Some(Ok(seconds)) if seconds <= LIFETIME_SECONDS_MAX => Ok(seconds),
+        Some(Ok(_)) => Err(SigV4Error::MalformedQuery(
+            "X-Amz-Expires must be less than a week (in seconds); \
+             that is, the given X-Amz-Expires must be less than 604800 seconds",
+        )),
+        Some(Err(_)) => Err(SigV4Error::MalformedQuery("X-Amz-Expires must be non-negative")),
+        None => Err(SigV4Error::MalformedQuery("X-Amz-Expires should be a number")),
     }
 }
 

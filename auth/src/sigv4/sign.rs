@@ -35,6 +35,7 @@ pub fn sign(
     let payload_text = match payload {
         Payload::Unsigned => UNSIGNED.to_owned(),
         Payload::Sha256(digest) => text(&hex(&digest)),
+        Payload::NoSha256 => "nonsense".to_owned(),
         Payload::Streaming(form) => form.text().to_owned(),
     };
     head.headers.insert(CONTENT_SHA256, header(&payload_text)?);
@@ -79,7 +80,7 @@ fn add_authorization(
 }
 
 /// Signs a request's query, so that it can be sent without a header `Authorization` for so many seconds.
-/// Whatever header is there is signed as by [`sign`]; the body is not.
+/// Whatever header is there is signed as by [`sign`]; the body is not, unless a header tells its hash.
 pub fn presign(
     head: &mut Parts,
     signer: &Signer<'_>,
@@ -101,7 +102,8 @@ pub fn presign(
     let unsigned = with_query(&head.uri, query.trim_end_matches('&'))?;
     let target = Target::parse(&unsigned).map_err(|_| SigV4Error::SignatureMismatch)?;
     let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
-    let request_hash = canonical::request_hash(&request, &signed_headers, UNSIGNED.as_bytes())?;
+    let payload = request.headers.get(CONTENT_SHA256).map_or(UNSIGNED.as_bytes(), HeaderValue::as_bytes);
+    let request_hash = canonical::request_hash(&request, &signed_headers, payload)?;
     query.extend([presigned::SIGNATURE, "=", &signer.signature(&date, &request_hash)]);
     head.uri = with_query(&head.uri, &query)?;
     Ok(())

@@ -209,7 +209,7 @@ fn silent(method: &str, body: &str) -> Parts {
 fn a_hash_that_is_not_told_is_proved_by_the_body() {
     assert_eq!(verify(&silent("GET", ""), at(NOW_SECONDS)), Ok(Payload::Unsigned));
     let head = silent("POST", "martlet");
-    assert_eq!(verify(&head, at(NOW_SECONDS)), Err(SigV4Error::NoPayloadHash));
+    assert_eq!(verify(&head, at(NOW_SECONDS)), Err(SigV4Error::UntoldPayloadHash));
     let target = Target::parse(&head.uri).unwrap();
     let request = RequestHead { method: &head.method, target: &target, headers: &head.headers };
     let claim = Claim::read(request, REGION, at(NOW_SECONDS)).unwrap().unwrap();

@@ -53,7 +53,7 @@ impl NewAcl {
 
     /// What is asked for; a document must keep the owner.
     async fn asked(self, owner: &CanonicalId, body: RequestBody) -> Result<AclRequest, Refusal> {
-        let document = self.integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
+        let document = self.integrity.document(body, DOCUMENT_BYTES_MAX).await?;
         match self.request {
             Some(request) if document.is_empty() => Ok(request),
             Some(_) => Err(AclRefusal::UnexpectedContent.into()),

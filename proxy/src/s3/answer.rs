@@ -83,6 +83,7 @@ pub(super) fn set_checksum(headers: &mut HeaderMap, sum: &StoredChecksum, kind: 
 pub(super) fn not_modified(info: &ObjectInfo) -> Response {
     let mut response = empty(StatusCode::NOT_MODIFIED);
     let headers = response.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     set(headers, ETAG, &quoted_etag(&info.content));
     set(headers, LAST_MODIFIED, &http_date(info.modified));
     if let Some(version) = info.version {
@@ -163,11 +164,12 @@ pub(super) fn http_date(at: Timestamp) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_seconds()))
 }
 
-/// As documents have it: `1994-11-06T08:49:37.123Z`.
+/// As documents have it: `1994-11-06T08:49:37.000Z`. S3 tells whole seconds, the same as in headers:
+/// clients compare the two.
 pub(super) fn iso_date(at: Timestamp) -> String {
-    let millis = i64::try_from(at.as_micros() / 1000).ok();
-    let at = millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()).unwrap_or_default()
+    let seconds = i64::try_from(at.as_seconds()).ok();
+    let at = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()).unwrap_or_default()
 }
 
 /// As `encoding-type=url` has it.
@@ -183,7 +185,7 @@ mod tests {
     fn dates() {
         let at = Timestamp::from_micros(784_111_777_123_999);
         assert_eq!(http_date(at), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(iso_date(at), "1994-11-06T08:49:37.123Z");
+        assert_eq!(iso_date(at), "1994-11-06T08:49:37.000Z");
         assert_eq!(iso_date(Timestamp::from_micros(0)), "1970-01-01T00:00:00.000Z");
     }
 

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use martlet_auth::s3_acl::{Acl, AclRequest};
 use martlet_auth::{Action, CanonicalId, Denied, Guarded, Identity, ObjectOwnership, Users};
@@ -93,8 +93,12 @@ impl S3 {
             marker: token.as_deref().map(decode_token).transpose()?,
             ..ListQuery::all(if elsewhere { 0 } else { limit })
         };
-        let page = store.containers(&user.account, &query).await?;
         let owner = Person { id: user.id.clone(), name: user.display_name.clone() };
+        let page = match store.containers(&user.account, &query).await {
+            // Whoever may not look into the account has no buckets of their own in it.
+            Err(Error::Denied) => Page { entries: Vec::new(), next: None },
+            page => page?,
+        };
         let next = page.next.as_ref().filter(|_| !elsewhere);
         let mut xml = buckets(&owner, &prefix, &page);
         if let Some(next) = next {
@@ -150,6 +154,7 @@ impl Scene<'_> {
     pub(super) async fn head_bucket(&self) -> Result<Response, Refusal> {
         self.store.container(self.container).await?;
         let mut response = answer::empty(StatusCode::OK);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         set_region(&mut response, self.region);
         Ok(response)
     }
@@ -234,7 +239,7 @@ fn check_configuration(document: &[u8], region: &str) -> Result<(), Refusal> {
 }
 
 /// AWS's rules: 3 to 63 of `a-z 0-9 . -`, letters or digits at both ends and around dots, and no IP address.
-fn is_bucket_name(name: &str) -> bool {
+pub(super) fn is_bucket_name(name: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends_well = |label: &str| {
         let bytes = label.as_bytes();

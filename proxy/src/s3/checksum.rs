@@ -36,6 +36,12 @@ pub(super) fn element(algorithm: ChecksumAlgorithm) -> &'static str {
     }
 }
 
+/// Whether S3 has an algorithm of that name that isn't offered here.
+pub(super) fn is_elsewhere(name: &str) -> bool {
+    const ELSEWHERE: [&str; 5] = ["SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"];
+    ELSEWHERE.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
 /// As `x-amz-sdk-checksum-algorithm` and `x-amz-checksum-algorithm` call it.
 pub(super) fn name(algorithm: ChecksumAlgorithm) -> &'static str {
     element(algorithm).trim_start_matches("Checksum")
@@ -185,8 +191,8 @@ impl Trailing for TrailingChecksum {
     }
 
     fn check(&mut self, value: &str) -> Result<(), BodyError> {
-        let expected = parse(self.algorithm, value)
-            .ok_or(BodyError::BadTrailer("the value is not a checksum of that kind"))?;
+        let expected =
+            parse(self.algorithm, value).ok_or(BodyError::BadChecksum { name: header(self.algorithm) })?;
         match self.hasher.take().map(ChecksumHasher::finish) {
             Some(computed) if computed == expected => {
                 self.cell.fill(computed);
@@ -251,7 +257,7 @@ mod tests {
             let mut other = TrailingChecksum::new(algorithm, cell.clone());
             assert_eq!(other.check(text), Err(mismatch(algorithm)));
             let mut other = TrailingChecksum::new(algorithm, cell.clone());
-            assert!(matches!(other.check("x"), Err(BodyError::BadTrailer(_))));
+            assert!(matches!(other.check("x"), Err(BodyError::BadChecksum { .. })));
             assert_eq!(cell.get(), None);
         }
     }

@@ -25,9 +25,10 @@ use super::resource::Resource;
 use super::upload_listing::ListUploads;
 use super::versions::ListVersions;
 
+pub(crate) use object::PARTS_PAGE_MAX;
 pub(super) use object::{
-    BeginUpload, CompleteUpload, ObjectOperation, PARTS_PAGE_MAX, Piece, PutObject, ReadObject,
-    parse_part_marker,
+    BeginUpload, CompleteUpload, ObjectOperation, Piece, PutObject, ReadObject, parse_part_marker,
+    parse_version,
 };
 
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
@@ -68,9 +69,23 @@ pub(super) enum Operation {
         key: ObjectKey,
         operation: ObjectOperation,
     },
+    /// Nothing: what is asked for can't be done. It is told to those who prove who they are, as S3 does it.
+    Refused(Box<Refusal>),
 }
 
 impl Command {
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self { bucket: None, expected_owner: None, operation: Operation::Refused(Box::new(refusal)) }
+    }
+
+    /// The command, unless it can't be carried out whoever asks.
+    pub(super) fn accepted(self) -> Result<Self, Refusal> {
+        match self.operation {
+            Operation::Refused(refusal) => Err(*refusal),
+            _ => Ok(self),
+        }
+    }
+
     /// `host_bucket` is the bucket that the host names, if it does.
     pub(super) fn parse(head: &Parts, host_bucket: Option<&str>) -> Result<Self, Refusal> {
         let target = Target::parse(&head.uri)?;
@@ -112,7 +127,7 @@ impl Command {
 fn on_account(method: &Method, query: &mut Query<'_>) -> Result<Operation, Refusal> {
     match *method {
         Method::GET => ListBuckets::parse(query).map(Operation::ListBuckets),
-        _ => Err(unknown(method, query)),
+        _ => Err(unknown(query)),
     }
 }
 
@@ -150,23 +165,20 @@ fn on_bucket(
         Method::DELETE => Ok(Operation::DeleteBucket),
         Method::POST if query.take_flag("delete")? => {
             headers.take_bypass()?;
-            headers.take_integrity().map(Operation::DeleteObjects)
+            headers.take_integrity()?.required().map(Operation::DeleteObjects)
         }
         Method::POST if post_object::is_form(headers.all) => Ok(Operation::PostForm),
         Method::POST => query.check_nothing_left().and(Err(FormRefusal::NotAForm.into())),
-        _ => Err(unknown(method, query)),
+        _ => Err(unknown(query)),
     }
 }
 
 /// Neither method nor sub-resource chose an operation.
-fn unknown(method: &Method, query: &Query<'_>) -> Refusal {
+fn unknown(query: &Query<'_>) -> Refusal {
     if let Err(refusal) = query.check_nothing_left() {
         return refusal;
     }
-    match *method {
-        Method::GET | Method::HEAD | Method::PUT | Method::POST | Method::DELETE => Refusal::MethodNotAllowed,
-        _ => Refusal::NotOffered(format!("the method {method}")),
-    }
+    Refusal::MethodNotAllowed
 }
 
 #[cfg(test)]

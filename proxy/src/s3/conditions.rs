@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use http::HeaderName;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+use jiff::fmt::rfc2822;
 use martlet_model::{ByteRange, Conditions, ETagStyle, Match, ObjectInfo, Timestamp};
 
 use super::headers::Headers;
@@ -117,10 +118,13 @@ fn tags(label: &'static str, text: &str) -> Result<Match, Refusal> {
 }
 
 /// A date that isn't one is no condition (RFC 9110, section 13.1.3).
+/// Clients in Python write dates as mail has them, with `-0000` for `GMT`.
 pub(super) fn parse_date(text: &str) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(text).ok()?;
-    let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(Timestamp::from_micros(since.as_secs().checked_mul(1_000_000)?))
+    let seconds = match httpdate::parse_http_date(text) {
+        Ok(date) => date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs(),
+        Err(_) => u64::try_from(rfc2822::parse(text).ok()?.timestamp().as_second()).ok()?,
+    };
+    Some(Timestamp::from_micros(seconds.checked_mul(1_000_000)?))
 }
 
 /// Reads `*`, or ETags with or without quotes and weakness marks.
@@ -202,5 +206,22 @@ mod tests {
         check("a", &["a"]);
         check("\"a\", W/\"b\",c", &["a", "b", "c"]);
         assert_eq!(parse_match("\"a"), None);
+    }
+
+    #[test]
+    fn dates_are_read_as_http_and_as_mail_have_them() {
+        let expected = Some(Timestamp::from_micros(784_111_777_000_000));
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 -0000",
+            "Sun, 06 Nov 1994 09:49:37 +0100",
+        ] {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
+        for text in ["", "nonsense", "1994-11-06", "Sun, 06 Nov 1954 08:49:37 GMT"] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
     }
 }

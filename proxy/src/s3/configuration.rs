@@ -17,6 +17,7 @@ use super::headers::Headers;
 use super::integrity::Integrity;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::refusal::code::{self, Code};
 use super::unset::{self, Unset};
 use super::xml::Writer;
 use super::{Scene, answer, tagging};
@@ -129,13 +130,13 @@ impl Document {
     }
 
     /// The code that says that there is none.
-    fn missing(self) -> &'static str {
+    fn missing(self) -> Code {
         match self {
-            Self::Cors => "NoSuchCORSConfiguration",
-            Self::Policy => "NoSuchBucketPolicy",
-            Self::Tagging => "NoSuchTagSet",
-            Self::PublicAccessBlock => "NoSuchPublicAccessBlockConfiguration",
-            Self::OwnershipControls => "OwnershipControlsNotFoundError",
+            Self::Cors => code::NO_SUCH_CORS,
+            Self::Policy => code::NO_SUCH_BUCKET_POLICY,
+            Self::Tagging => code::NO_SUCH_TAG_SET,
+            Self::PublicAccessBlock => code::NO_SUCH_PUBLIC_ACCESS_BLOCK,
+            Self::OwnershipControls => code::NO_OWNERSHIP_CONTROLS,
         }
     }
 
@@ -204,7 +205,7 @@ impl Scene<'_> {
             Configuration::PolicyStatus => self.policy_status().await,
             Configuration::SetPayer(integrity) => {
                 self.bucket_for(Action::ConfigureBucket).await?;
-                unset::check_payer(&integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?)?;
+                unset::check_payer(&integrity.document(body, DOCUMENT_BYTES_MAX).await?)?;
                 Ok(answer::empty(StatusCode::OK))
             }
             Configuration::Unset(unset) => {
@@ -228,7 +229,7 @@ impl Scene<'_> {
     ) -> Result<Response, Refusal> {
         // Whoever may not is told so before the document is judged.
         let info = self.bucket_for(document.writing()).await?;
-        let given = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
+        let given = integrity.document(body, DOCUMENT_BYTES_MAX).await?;
         let accepted = document.accept(given, &info, self)?;
         self.change(SettingsChange::default().set(document.setting(), accepted)).await?;
         Ok(answer::empty(document.written()))

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use http::HeaderName;
+use http::header::RANGE;
 use martlet_auth::TargetError;
 use martlet_auth::s3_acl::AclRequest;
 use martlet_auth::target::decode_path;
@@ -13,6 +14,7 @@ use martlet_model::{
     UploadStore as _, VersionId,
 };
 
+use super::command::parse_version;
 use super::conditions::parse_range;
 use super::headers::Headers;
 use super::refusal::Refusal;
@@ -60,6 +62,10 @@ pub(super) struct CopyObject {
 
 impl CopyObject {
     pub(super) fn take(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
+        if let Some(range) = headers.all.get(RANGE) {
+            let given = String::from_utf8_lossy(range.as_bytes());
+            return Err(Refusal::invalid("Range", "RANGE is not supported in Copy!", &given));
+        }
         let replaces_metadata = take_directive(headers, "x-amz-metadata-directive")?;
         let replaces_tags = take_directive(headers, "x-amz-tagging-directive")?;
         // Metadata and tags beside COPY have no effect in S3 either.
@@ -97,11 +103,11 @@ impl Source {
     }
 
     pub(super) fn take_part(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
-        const RANGE: &str = "x-amz-copy-source-range";
-        let range = match headers.take(RANGE)?.map(parse_range) {
+        const SOURCE_RANGE: &str = "x-amz-copy-source-range";
+        let range = match headers.take(SOURCE_RANGE)?.map(parse_range) {
             None => None,
             Some(Some(range @ ByteRange::Between { .. })) => Some(range),
-            Some(_) => return Err(Refusal::argument(RANGE, "it is not bytes=first-last")),
+            Some(_) => return Err(Refusal::argument(SOURCE_RANGE, "it is not bytes=first-last")),
         };
         Ok(Self { range, ..Self::take(headers)? })
     }
@@ -109,22 +115,21 @@ impl Source {
 
 /// Reads `bucket/key`, percent-encoded, with or without a leading slash, and `?versionId=` behind it.
 fn parse_source(text: &str) -> Result<NamedSource, Refusal> {
-    const PROBLEM: Refusal = Refusal::Argument { name: SOURCE, problem: "it is not bucket/key" };
-    const VERSION: Refusal = Refusal::Argument { name: SOURCE, problem: "its versionId names no version" };
+    let problem = || Refusal::argument(SOURCE, "it is not bucket/key");
     if text.starts_with("arn:") {
         return Err(Refusal::NotOffered(format!("{SOURCE}: {text}")));
     }
     let (path, version) = match text.split_once('?') {
         None => (text, None),
         Some((path, query)) => {
-            let id = query.strip_prefix("versionId=").ok_or(PROBLEM)?;
-            (path, Some(VersionId::parse(id).ok_or(VERSION)?))
+            let id = query.strip_prefix("versionId=").ok_or_else(problem)?;
+            (path, Some(parse_version(SOURCE, id)?))
         }
     };
-    let path = decode_path(path.as_bytes()).map_err(|TargetError::BadPercentEncoding| PROBLEM)?;
+    let path = decode_path(path.as_bytes()).map_err(|TargetError::BadPercentEncoding| problem())?;
     match Resource::parse(&path, None) {
         Ok(Resource::Object(bucket, key)) => Ok(NamedSource { bucket, key, version }),
-        Ok(Resource::Account | Resource::Bucket(_)) | Err(Refusal::BucketName) => Err(PROBLEM),
+        Ok(Resource::Account | Resource::Bucket(_)) | Err(Refusal::BucketName) => Err(problem()),
         Err(refusal) => Err(refusal),
     }
 }

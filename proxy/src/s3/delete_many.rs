@@ -3,8 +3,9 @@
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use martlet_model::{Conditions, Deleted, ETagStyle, ObjectKey, Timestamp, VersionId};
+use martlet_model::{BodyError, Conditions, Deleted, ETagStyle, Error, ObjectKey, Timestamp};
 
+use super::command::parse_version;
 use super::conditions::{parse_date, parse_match};
 use super::integrity::Integrity;
 use super::refusal::Refusal;
@@ -13,7 +14,7 @@ use super::{Scene, answer};
 use crate::body::RequestBody;
 
 /// S3's limit on the keys of one request.
-const KEYS_COUNT_MAX: usize = 1000;
+pub(crate) const KEYS_COUNT_MAX: usize = 1000;
 /// S3's limit on the document.
 const DOCUMENT_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// How many keys of one request are worked on at once.
@@ -42,7 +43,12 @@ impl Scene<'_> {
         integrity: Integrity,
         body: RequestBody,
     ) -> Result<Response, Refusal> {
-        let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
+        let document = match integrity.document(body, DOCUMENT_BYTES_MAX).await {
+            Err(Refusal::Store(Error::Body(BodyError::TooLarge { .. }))) => {
+                return Err(Refusal::MalformedXml("the document is too large"));
+            }
+            document => document?,
+        };
         let deletion = Deletion::read(&document)?;
         // Before the first key: a bucket that isn't there has no keys to report on.
         self.store.unguarded().recent_container(self.container).await?;
@@ -67,11 +73,8 @@ impl Scene<'_> {
     }
 
     async fn delete_one(&self, object: &Doomed) -> Result<Deleted, Refusal> {
-        const PROBLEM: Refusal =
-            Refusal::Argument { name: "VersionId", problem: "it is not the id of a version" };
         let key = ObjectKey::parse(Bytes::copy_from_slice(object.key.as_bytes()))?;
-        let version =
-            object.version.as_deref().map(|text| VersionId::parse(text).ok_or(PROBLEM)).transpose()?;
+        let version = object.version.as_deref().map(|text| parse_version("VersionId", text)).transpose()?;
         self.remove(&self.object(key), version, &object.conditions).await
     }
 }
@@ -126,6 +129,9 @@ impl Doomed {
             }
         }
         let key = key.ok_or(Refusal::MalformedXml("Object has no Key"))?;
+        if key.is_empty() {
+            return Err(Refusal::NoKey);
+        }
         Ok(Self { key, version, conditions })
     }
 }
@@ -161,8 +167,8 @@ mod tests {
         check("<Object><Key>a</Key></Object>", Some((&["a"], false)));
         check("<Quiet>true</Quiet><Object><Key> a </Key></Object>", Some((&[" a "], true)));
         check(
-            "<Object><Key>a&amp;&#10;</Key></Object><Object><Key></Key></Object>",
-            Some((&["a&\n", ""], false)),
+            "<Object><Key>a&amp;&#10;</Key></Object><Object><Key>b</Key></Object>",
+            Some((&["a&\n", "b"], false)),
         );
     }
 
@@ -170,6 +176,7 @@ mod tests {
     fn what_is_not_a_deletion_is_refused() {
         check("", None);
         check("<Object></Object>", None);
+        check("<Object><Key></Key></Object>", None);
         check("<Object><Key><x/></Key></Object>", None);
         check("<Object><Key>a</Key><Size>-1</Size></Object>", None);
         check("<Object><Key>a</Key><LastModifiedTime>today</LastModifiedTime></Object>", None);

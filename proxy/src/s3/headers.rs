@@ -47,6 +47,11 @@ impl<'a> Headers<'a> {
         Self { all, untaken: untaken.collect() }
     }
 
+    /// The `x-amz-*` headers that nobody has taken yet.
+    pub(super) fn untaken(&self) -> impl Iterator<Item = &'a str> {
+        self.untaken.iter().copied()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.all.contains_key(name)
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, ChecksumPlan, Error, Md5, StoredChecksum,
+    ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, ChecksumPlan, Md5, StoredChecksum,
 };
 
 use super::checksum;
@@ -16,7 +16,27 @@ use crate::body::RequestBody;
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 /// The checksum of an object that is going to be: of a copy, or of one that is joined from parts.
 const ALGORITHM: &str = "x-amz-checksum-algorithm";
+/// Of readers.
+pub(super) const MODE: &str = "x-amz-checksum-mode";
 const KIND: &str = "x-amz-checksum-type";
+const PREFIX: &str = "x-amz-checksum-";
+
+// S3's own words for what can be wrong with them.
+const SEVERAL: Refusal =
+    Refusal::Request("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+const IN_BOTH_PLACES: Refusal = Refusal::Request("Expecting a single x-amz-checksum- header");
+const UNKNOWN: Refusal =
+    Refusal::Request("The algorithm type you specified in x-amz-checksum- header is invalid.");
+const UNSUPPORTED_TRAILER: Refusal =
+    Refusal::Request("The value specified in the x-amz-trailer header is not supported");
+const OTHER_THAN_NAMED: Refusal =
+    Refusal::Request("Value for x-amz-sdk-checksum-algorithm header is invalid.");
+const ONLY_NAMED: Refusal = Refusal::Request(
+    "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer \
+     headers were found.",
+);
+const NEITHER: Refusal =
+    Refusal::Request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
 
 /// What a body must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +58,24 @@ pub(super) struct JoinedChecksum {
 }
 
 impl Integrity {
+    /// The same, if anything is said at all.
+    pub(super) fn required(self) -> Result<Self, Refusal> {
+        if self == Self::default() { Err(NEITHER) } else { Ok(self) }
+    }
+
     /// The body for the store, held to its checksum, and where the checksum appears that came with it.
+    /// Where none came, it is the one that S3 gives an object then: taking it costs a hundredth of what the MD5 does.
     pub(super) fn held(self, body: RequestBody) -> (ByteStream, ChecksumCell) {
+        let is_told = self.checksum.is_some() || self.trailing.is_some();
+        let (body, cell) = self.verified(body);
+        if is_told {
+            (body, cell)
+        } else {
+            (checksum::measured(body, ChecksumAlgorithm::Crc64Nvme, cell.clone()), cell)
+        }
+    }
+
+    fn verified(self, body: RequestBody) -> (ByteStream, ChecksumCell) {
         let cell = body.trailing();
         let body = body.into_stream(PUT_BYTES_MAX);
         match self.checksum {
@@ -61,19 +97,23 @@ impl Integrity {
                 Err(Refusal::Request("the checksum isn't of the algorithm that the upload was begun with"))
             }
             (Some(plan), None) => {
-                let (body, cell) = self.held(body);
+                let (body, cell) = self.verified(body);
                 Ok((checksum::measured(body, plan.algorithm, cell.clone()), cell))
             }
-            (Some(_) | None, _) => Ok(self.held(body)),
+            (Some(_) | None, _) => Ok(self.verified(body)),
         }
     }
 
-    /// The whole body, if it is what was declared.
-    pub(super) fn checked(self, body: Bytes) -> Result<Bytes, Refusal> {
+    /// The whole body of at most so many bytes, if it is what was declared.
+    pub(super) async fn document(self, body: RequestBody, bytes_max: u64) -> Result<Bytes, Refusal> {
+        self.checked(body.collect(bytes_max).await?)
+    }
+
+    fn checked(self, body: Bytes) -> Result<Bytes, Refusal> {
         if let Some(expected) = self.md5 {
             let computed = Md5::of(&body);
             if computed != expected {
-                return Err(Error::Md5Mismatch { expected, computed }.into());
+                return Err(Refusal::DocumentMismatch { expected, computed });
             }
         }
         match self.checksum {
@@ -89,7 +129,11 @@ impl JoinedChecksum {
     /// The checksum that the object must have, given what its upload was begun with.
     pub(super) fn under(self, plan: Option<ChecksumPlan>) -> Result<Option<StoredChecksum>, Refusal> {
         let Some(plan) = plan else {
-            return Err(Refusal::Request("the upload was begun without a checksum"));
+            return match self.kind {
+                // Whatever the checksum is of, the object has none that it could be compared with.
+                None => Ok(None),
+                Some(_) => Err(Refusal::Request("the upload was begun without a checksum")),
+            };
         };
         if self.kind.is_some_and(|kind| kind != plan.kind) {
             return Err(Refusal::Request("x-amz-checksum-type isn't what the upload was begun with"));
@@ -98,10 +142,8 @@ impl JoinedChecksum {
             Some(checksum) if checksum.algorithm != plan.algorithm => {
                 Err(Refusal::Request("the checksum isn't of the algorithm that the upload was begun with"))
             }
-            // A composite needn't tell the number of parts.
-            Some(checksum) if checksum.kind == ChecksumKind::FullObject => {
-                Ok(Some(StoredChecksum { kind: plan.kind, ..checksum }))
-            }
+            // What can't be a composite is the checksum of something else: S3 doesn't hold the object to it.
+            Some(checksum) if checksum.kind != plan.kind => Ok(None),
             checksum => Ok(checksum),
         }
     }
@@ -123,35 +165,38 @@ impl Headers<'_> {
         digest.map(|digest| Some(Md5(digest))).ok_or(Refusal::InvalidDigest)
     }
 
-    /// The checksum that a trailer is going to have.
+    /// The checksum that a trailer is going to have. Commas at the end of the list are of no account.
     pub(super) fn trailing(&self) -> Result<Option<ChecksumAlgorithm>, Refusal> {
-        let mut values = self.all.get_all(TRAILER).iter();
-        let Some(value) = values.next() else { return Ok(None) };
-        let name = value.to_str().unwrap_or_default().trim();
-        match checksum::of_header(name) {
-            _ if values.next().is_some() => Err(Refusal::argument(TRAILER, "it is there more than once")),
-            Some(algorithm) => Ok(Some(algorithm)),
-            None if name.starts_with("x-amz-checksum-") => {
-                Err(Refusal::NotOffered(format!("the trailer {name}")))
-            }
-            None => Err(Refusal::Request("x-amz-trailer doesn't name a checksum")),
+        let values = self.all.get_all(TRAILER).iter().map(|value| value.to_str().unwrap_or("?"));
+        let values: Vec<&str> = values.collect();
+        if values.is_empty() {
+            return Ok(None);
         }
+        let (mut found, mut is_single) = (None, true);
+        for name in values.join(",").trim_end_matches(',').split(',').map(str::trim) {
+            let algorithm = checksum::of_header(name).ok_or_else(|| {
+                let other = name.strip_prefix(PREFIX).filter(|other| checksum::is_elsewhere(other));
+                other.map_or(UNSUPPORTED_TRAILER, |_| Refusal::NotOffered(format!("the trailer {name}")))
+            })?;
+            is_single &= found.replace(algorithm).is_none();
+        }
+        if is_single { Ok(found) } else { Err(SEVERAL) }
     }
 
     fn take_checksum(&mut self) -> Result<Option<StoredChecksum>, Refusal> {
         let found = self.take_value(checksum::parse)?;
         let trailing = self.trailing()?;
         if trailing.is_some() && found.is_some() {
-            return Err(Refusal::Request("there is more than one checksum: in a header and in a trailer"));
+            return Err(IN_BOTH_PLACES);
         }
         let Some(name) = self.take(SDK_ALGORITHM)? else { return Ok(found) };
         match (checksum::of_name(name), found.as_ref().map(|checksum| checksum.algorithm).or(trailing)) {
-            (None, _) => Err(Refusal::NotOffered(format!("the checksum algorithm {name}"))),
-            (Some(named), Some(algorithm)) if named == algorithm => Ok(found),
-            (Some(_), Some(_)) => {
-                Err(Refusal::Request("x-amz-sdk-checksum-algorithm names another checksum"))
+            (None, _) if checksum::is_elsewhere(name) => {
+                Err(Refusal::NotOffered(format!("the checksum algorithm {name}")))
             }
-            (Some(_), None) => Err(Refusal::Request("x-amz-sdk-checksum-algorithm is there without one")),
+            (Some(named), Some(algorithm)) if named == algorithm => Ok(found),
+            (None | Some(_), Some(_)) | (None, None) => Err(OTHER_THAN_NAMED),
+            (Some(_), None) => Err(ONLY_NAMED),
         }
     }
 
@@ -160,16 +205,38 @@ impl Headers<'_> {
         &mut self,
         read: fn(ChecksumAlgorithm, &str) -> Option<StoredChecksum>,
     ) -> Result<Option<StoredChecksum>, Refusal> {
+        self.refuse_unknown_checksums()?;
         let mut found = None;
         for algorithm in ChecksumAlgorithm::ALL {
             let Some(text) = self.take(checksum::header(algorithm))? else { continue };
-            let checksum =
-                read(algorithm, text).ok_or(Refusal::ChecksumValue(checksum::header(algorithm)))?;
-            if found.replace(checksum).is_some() {
-                return Err(Refusal::Request("there is more than one x-amz-checksum header"));
+            if found.replace((algorithm, text)).is_some() {
+                return Err(SEVERAL);
             }
         }
-        Ok(found)
+        let Some((algorithm, text)) = found else { return Ok(None) };
+        let checksum = read(algorithm, text);
+        checksum.map(Some).ok_or(Refusal::ChecksumValue(checksum::header(algorithm)))
+    }
+
+    fn refuse_unknown_checksums(&self) -> Result<(), Refusal> {
+        let is_known =
+            |name: &str| [ALGORITHM, KIND, MODE].contains(&name) || checksum::of_header(name).is_some();
+        let mut unknown = self.untaken().filter(|name| name.starts_with(PREFIX) && !is_known(name));
+        match unknown.next() {
+            None => Ok(()),
+            Some(name) if checksum::is_elsewhere(&name[PREFIX.len()..]) => {
+                Err(Refusal::NotOffered(format!("the header {name}")))
+            }
+            Some(_) => Err(UNKNOWN),
+        }
+    }
+
+    /// What an upload says of its object's checksum, and other writes may say too, where S3 takes it for nothing:
+    /// it must make sense all the same.
+    pub(super) fn pass_plan(&mut self) -> Result<(), Refusal> {
+        self.take_algorithm()?;
+        self.take_kind()?;
+        Ok(())
     }
 
     /// The checksum of a joined object, told where its upload is completed.

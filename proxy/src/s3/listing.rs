@@ -13,7 +13,7 @@ use super::xml::Writer;
 use super::{Scene, answer};
 
 /// The most entries of one page.
-pub(super) const PAGE_MAX: usize = 1000;
+pub(crate) const PAGE_MAX: usize = 1000;
 
 /// `ListObjects` and `ListObjectsV2`.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct ListObjects {
 #[derive(Debug)]
 enum Start {
     V1 { marker: String },
-    V2 { start_after: String, token: Option<String>, fetch_owner: bool },
+    V2 { start_after: Option<String>, token: Option<String>, fetch_owner: bool },
 }
 
 /// How names are written.
@@ -43,7 +43,7 @@ impl ListObjects {
     pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
         let start = match query.take("list-type")?.as_deref() {
             Some("2") => Start::V2 {
-                start_after: query.take_text("start-after")?,
+                start_after: query.take("start-after")?,
                 token: query.take("continuation-token")?,
                 fetch_owner: query.take("fetch-owner")?.is_some_and(|value| value == "true"),
             },
@@ -63,7 +63,7 @@ impl ListObjects {
         let marker = match &self.start {
             Start::V1 { marker } => bytes_unless_empty(marker),
             Start::V2 { token: Some(token), .. } if !token.is_empty() => Some(decode_token(token)?),
-            Start::V2 { start_after, .. } => bytes_unless_empty(start_after),
+            Start::V2 { start_after, .. } => start_after.as_deref().and_then(bytes_unless_empty),
         };
         Ok(ListQuery {
             prefix: Bytes::copy_from_slice(self.prefix.as_bytes()),
@@ -93,22 +93,23 @@ impl Encoding {
 }
 
 impl Scene<'_> {
+    /// The elements stand in the order of S3's schema, as everywhere: there are clients that hold them to it.
     pub(super) async fn list_objects(&self, list: &ListObjects) -> Result<Response, Refusal> {
         let page = self.store.list(self.container, &list.query()?).await?;
         let mut xml = Writer::new("ListBucketResult");
         xml.text("Name", self.container.name.as_str());
         list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
+        // A page of no entries is said to be the last: its reader could never get on.
+        let next = page.next.as_ref().filter(|_| list.limit > 0);
+        write_positions(&mut xml, list, &page, next);
+        xml.word("MaxKeys", list.limit);
         if !list.delimiter.is_empty() {
             list.encoding.write(&mut xml, "Delimiter", list.delimiter.as_bytes());
         }
-        xml.word("MaxKeys", list.limit);
         if list.encoding == Encoding::Url {
             xml.word("EncodingType", "url");
         }
-        // A page of no entries is said to be the last: its reader could never get on.
-        let next = page.next.as_ref().filter(|_| list.limit > 0);
         xml.word("IsTruncated", next.is_some());
-        write_positions(&mut xml, list, &page, next);
         let owner = self.owner_shown(&list.start).await?;
         for entry in &page.entries {
             if let ListEntry::Item(object) = entry {
@@ -139,16 +140,16 @@ fn write_positions(xml: &mut Writer, list: &ListObjects, page: &Page<ObjectEntry
             }
         }
         Start::V2 { start_after, token, .. } => {
-            xml.word("KeyCount", page.entries.len());
-            if !start_after.is_empty() {
-                list.encoding.write(xml, "StartAfter", start_after.as_bytes());
+            if let Some(next) = next {
+                xml.text("NextContinuationToken", &encode_token(next));
             }
             if let Some(token) = token {
                 xml.text("ContinuationToken", token);
             }
-            if let Some(next) = next {
-                xml.text("NextContinuationToken", &encode_token(next));
+            if let Some(start_after) = start_after {
+                list.encoding.write(xml, "StartAfter", start_after.as_bytes());
             }
+            xml.word("KeyCount", page.entries.len());
         }
     }
 }

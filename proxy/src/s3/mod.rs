@@ -36,6 +36,10 @@ mod upload_listing;
 mod versions;
 mod xml;
 
+pub(crate) use command::PARTS_PAGE_MAX;
+pub(crate) use delete_many::KEYS_COUNT_MAX as DELETED_KEYS_COUNT_MAX;
+pub(crate) use listing::PAGE_MAX;
+
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -88,7 +92,9 @@ impl Dialect for S3 {
     }
 
     fn parse(&self, head: &Parts) -> Result<Command, Refusal> {
-        Command::parse(head, self.virtual_hosts.bucket_of(head))
+        // Whoever can't prove who they are is told that, and nothing of what else is wrong.
+        let parsed = Command::parse(head, self.virtual_hosts.bucket_of(head));
+        Ok(parsed.unwrap_or_else(Command::refused))
     }
 
     async fn identify(
@@ -100,13 +106,17 @@ impl Dialect for S3 {
         let context = about.context.clone();
         if about.head.method == Method::OPTIONS {
             // A browser asks before it sends anything that proves who its user is.
+            let command = command.accepted()?;
             return Ok(Identified { identity: Identity::Anonymous, command, body, context });
         }
         if let Command { bucket: Some(bucket), operation: Operation::PostForm, .. } = &command {
             let bucket = bucket.clone();
             return self.form_identified(about, (command, bucket), body).await;
         }
-        let (identity, body) = self.identified(&about.head, body).await?;
+        let (sender, body) = self.sender(&about.head, body).await?;
+        let command = command.accepted()?;
+        let identity = sender.identity.clone();
+        let body = sender.guarded(&about.head, body)?;
         Ok(Identified { identity, command, body, context })
     }
 
@@ -130,7 +140,7 @@ impl Dialect for S3 {
     }
 
     fn refuse(&self, refusal: Refusal, about: &About) -> Response {
-        refusal.into_response(about)
+        refusal.into_response(about, self.virtual_hosts.bucket_of(&about.head))
     }
 
     async fn finish(&self, mut response: Response, store: &Arc<dyn Store>, about: &About) -> Response {
@@ -138,6 +148,7 @@ impl Dialect for S3 {
         if about.head.method == Method::HEAD && response.status() == StatusCode::FORBIDDEN {
             bucket::set_region(&mut response, &self.region);
         }
+        answer::set(response.headers_mut(), HeaderName::from_static("x-amz-id-2"), &about.id.to_string());
         cors::told(response, store, &about.head, self.virtual_hosts.bucket_of(&about.head)).await
     }
 
@@ -168,6 +179,7 @@ impl Scene<'_> {
             Operation::Preflight(asked) => self.preflight(&asked).await,
             // Whoever identifies the sender of a form has opened it.
             Operation::PostForm => Err(FormRefusal::NotAForm.into()),
+            Operation::Refused(refusal) => Err(*refusal),
             Operation::PostObject(post) => self.post_object(*post, body).await,
             Operation::GetBucketAcl => self.bucket_acl().await,
             Operation::PutBucketAcl(new) => self.set_bucket_acl(new, body).await,
@@ -240,6 +252,7 @@ async fn container_of(bucket: &ContainerName, store: &Guarded) -> Result<Contain
     }
     match store.bucket_owner(bucket).await? {
         Some(account) => Ok(in_account(&account, bucket)),
+        None if !bucket::is_bucket_name(bucket.as_str()) => Err(Refusal::BucketName),
         None => own.ok_or(Error::NotFound(Noun::Container).into()),
     }
 }

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::StatusCode;
 use http::header::CONTENT_RANGE;
+use http::request::Parts;
 use martlet_auth::Identity;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
@@ -12,6 +13,7 @@ use martlet_model::{
 
 use super::command::{Piece, PutObject, ReadObject};
 use super::conditions::IfRange;
+use super::identify::is_length_missing;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::{Scene, answer};
@@ -55,7 +57,7 @@ impl Scene<'_> {
         new: PutObject,
         body: RequestBody,
     ) -> Result<Response, Refusal> {
-        let bytes = declared(&body)?;
+        let bytes = declared(&self.about.head, &body)?;
         Ok(answer::stored(&self.store_object(object, new, Some(bytes), body).await?))
     }
 
@@ -187,9 +189,10 @@ pub(super) fn describe(
 }
 
 /// The length that a body has declared: S3 stores none that hasn't, and none that is too long.
-pub(super) fn declared(body: &RequestBody) -> Result<u64, Refusal> {
+pub(super) fn declared(head: &Parts, body: &RequestBody) -> Result<u64, Refusal> {
     match body.declared() {
         None => Err(Refusal::NoContentLength),
+        Some(0) if is_length_missing(head) => Err(Refusal::NoContentLength),
         Some(bytes) if bytes > PUT_BYTES_MAX => Err(BodyError::TooLarge { bytes_max: PUT_BYTES_MAX }.into()),
         Some(bytes) => Ok(bytes),
     }

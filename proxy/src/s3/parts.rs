@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::HeaderValue;
 use martlet_model::{
     ByteRange, Conditions, Digest, Download, ETagStyle, Error, Match, ObjectId, ObjectInfo, PartLayout,
-    PartNumber, Read, Span, StoredChecksum, UploadError, VersionId,
+    PartNumber, Read, Span, StoredChecksum, VersionId,
 };
 
 use super::command::ReadObject;
@@ -67,7 +67,7 @@ impl Scene<'_> {
             Digest::Parts { .. } => place_of(&large::layout(self.store, object, &info).await?, number),
             Digest::Whole(_) => place_of_whole(&info, number),
         };
-        let place = place.ok_or(Error::Upload(UploadError::InvalidPart(number)))?;
+        let place = place.ok_or(Refusal::PartNumber)?;
         Ok((info, place))
     }
 
@@ -96,8 +96,10 @@ fn place_of_whole(info: &ObjectInfo, number: PartNumber) -> Option<Place> {
     (number.get() == 1).then_some(whole)
 }
 
+/// The parts of an object count from 1, whatever the numbers were with which they were uploaded.
 fn place_of(parts: &[PartLayout], number: PartNumber) -> Option<Place> {
-    let at = parts.iter().position(|part| part.number == number)?;
+    let at = usize::from(number.get()) - 1;
+    parts.get(at)?;
     let start = parts[..at].iter().map(|part| part.bytes).sum();
     let span = Span { start, end: start + parts[at].bytes };
     Some(Place { span, count: Some(parts.len()), checksum: parts[at].checksum.clone() })
@@ -136,8 +138,9 @@ mod tests {
             place_of(&parts, PartNumber::new(number).unwrap()).map(|place| (place.span.start, place.span.end))
         };
         assert_eq!(span(1), Some((0, 5)));
-        assert_eq!(span(3), Some((5, 12)));
-        assert_eq!(span(9), Some((12, 12)));
-        assert_eq!(span(2), None);
+        assert_eq!(span(2), Some((5, 12)));
+        assert_eq!(span(3), Some((12, 12)));
+        assert_eq!(span(4), None);
+        assert_eq!(span(9), None);
     }
 }

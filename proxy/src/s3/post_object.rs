@@ -92,16 +92,16 @@ impl S3 {
                 "a form is signed in its fields, and not in the header Authorization",
             ));
         }
-        match Payload::of_unsigned(&head.headers)? {
+        match Payload::of_head(&head.headers)? {
             Payload::Unsigned => refuse_announcements(head)?,
-            Payload::Sha256(_) | Payload::Streaming(_) => {
+            Payload::Sha256(_) | Payload::NoSha256 | Payload::Streaming(_) => {
                 return Err(Refusal::Request("a form has no x-amz-content-sha256"));
             }
         }
         let mut form = Form::open(&head.headers, body.into_stream(FORM_BYTES_MAX))?;
         let (mut fields, file) = read_fields(&mut form).await?;
         fields.name_file(file.head.filename.as_deref().unwrap_or_default());
-        let (identity, length) = self.sender(&fields, &bucket).await?;
+        let (identity, length) = self.sender_of_form(&fields, &bucket).await?;
         let is_too_small = Arc::new(AtomicBool::new(false));
         let body = within(file.content.into(), length, is_too_small.clone());
         let said = as_headers(&fields)?;
@@ -113,7 +113,7 @@ impl S3 {
     }
 
     /// Who signed the form, and how many bytes its file may have.
-    async fn sender(
+    async fn sender_of_form(
         &self,
         fields: &PostFields,
         bucket: &ContainerName,

@@ -6,6 +6,7 @@ use martlet_auth::Action;
 use super::answer;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::refusal::code::{self, Code};
 use super::xml::{Element, Writer};
 
 /// Who pays for requests, the only one there is.
@@ -43,7 +44,7 @@ enum Said {
     /// A document without anything in it.
     Empty(&'static str),
     /// An error with that code.
-    Missing(&'static str),
+    Missing(Code),
 }
 
 impl Unset {
@@ -112,15 +113,15 @@ impl Unset {
     fn said(self) -> Said {
         match self {
             Self::Logging => Said::Empty("BucketLoggingStatus"),
-            Self::Website => Said::Missing("NoSuchWebsiteConfiguration"),
+            Self::Website => Said::Missing(code::NO_SUCH_WEBSITE),
             Self::Notification => Said::Empty("NotificationConfiguration"),
             Self::RequestPayment => Said::Empty("RequestPaymentConfiguration"),
             Self::Accelerate => Said::Empty("AccelerateConfiguration"),
-            Self::Replication => Said::Missing("ReplicationConfigurationNotFoundError"),
-            Self::ObjectLock => Said::Missing("ObjectLockConfigurationNotFoundError"),
-            Self::Encryption => Said::Missing("ServerSideEncryptionConfigurationNotFoundError"),
-            Self::Lifecycle => Said::Missing("NoSuchLifecycleConfiguration"),
-            Self::Several { is_single: true, .. } => Said::Missing("NoSuchConfiguration"),
+            Self::Replication => Said::Missing(code::NO_REPLICATION),
+            Self::ObjectLock => Said::Missing(code::NO_OBJECT_LOCK),
+            Self::Encryption => Said::Missing(code::NO_ENCRYPTION),
+            Self::Lifecycle => Said::Missing(code::NO_SUCH_LIFECYCLE),
+            Self::Several { is_single: true, .. } => Said::Missing(code::NO_SUCH_CONFIGURATION),
             Self::Several { kind, is_single: false } => Said::Empty(kind.list()),
         }
     }

@@ -5,7 +5,7 @@ use http::header::{ETAG, HOST};
 use http::{HeaderValue, StatusCode};
 use martlet_model::{
     Annotations, ChecksumPlan, ChosenPart, Completion, Error, NewPart, NewUpload, Noun, ObjectId, ObjectInfo,
-    ObjectKey, PartInfo, PartNumber, StoredChecksum, UploadId, UploadStore as _,
+    ObjectKey, PartInfo, PartNumber, StoredChecksum, UploadError, UploadId, UploadStore as _,
 };
 
 use super::command::{BeginUpload, CompleteUpload};
@@ -55,7 +55,7 @@ impl Scene<'_> {
         number: PartNumber,
         (integrity, body): (Integrity, RequestBody),
     ) -> Result<Response, Refusal> {
-        let bytes = declared(&body)?;
+        let bytes = declared(&self.about.head, &body)?;
         let plan = self.store.upload(object, upload).await?.new.checksum;
         let md5 = integrity.md5;
         let (body, checksum) = integrity.held_under(plan, body)?;
@@ -78,11 +78,20 @@ impl Scene<'_> {
         body: RequestBody,
     ) -> Result<Response, Refusal> {
         let CompleteUpload { conditions, integrity, checksum, bytes } = completion;
-        let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
+        // Before the document: a bucket that isn't there has no uploads.
+        self.store.unguarded().recent_container(self.container).await?;
+        let document = integrity.document(body, DOCUMENT_BYTES_MAX).await?;
         let parts = read_parts(&document)?;
         let checksum = self.planned(object, upload, checksum).await?;
-        let completion = Completion { parts, conditions, bytes, checksum };
-        let info = self.store.complete_upload(object, upload, completion).await?;
+        let completion = Completion { parts: parts.clone(), conditions, bytes, checksum };
+        let completed = self.store.complete_upload(object, upload, completion).await;
+        let info = completed.map_err(|error| match error {
+            Error::Upload(UploadError::InvalidPart(number)) => {
+                let etag = parts.into_iter().find(|part| part.number == number).map(|part| part.etag);
+                Refusal::Part { upload, number, etag: etag.unwrap_or_default() }
+            }
+            error => error.into(),
+        })?;
         let mut response = answer::xml(self.completed(&object.key, &info));
         answer::set_written_version(response.headers_mut(), &info);
         Ok(response)
@@ -152,9 +161,7 @@ impl Scene<'_> {
             xml.word("ChecksumType", checksum::kind_name(kind));
         }
         xml.word("PartNumberMarker", after.map_or(0, PartNumber::get));
-        if let Some(last) = parts.last() {
-            xml.word("NextPartNumberMarker", last.number.get());
-        }
+        xml.word("NextPartNumberMarker", parts.last().map_or(0, |last| last.number.get()));
         xml.word("MaxParts", limit).word("IsTruncated", more);
         for part in &parts {
             xml.open("Part").word("PartNumber", part.number.get());

@@ -77,21 +77,27 @@ impl Scene<'_> {
         list.encoding.write(&mut xml, "KeyMarker", list.key_marker.as_bytes());
         xml.text("UploadIdMarker", &list.upload_marker);
         match entries.last().filter(|_| more) {
-            None => {}
+            None => {
+                xml.word("NextKeyMarker", "").word("NextUploadIdMarker", "");
+            }
             Some(ListEntry::Item(upload)) => {
                 list.encoding.write(&mut xml, "NextKeyMarker", upload.key.as_bytes());
                 xml.word("NextUploadIdMarker", upload.id);
             }
-            Some(ListEntry::Prefix(prefix)) => list.encoding.write(&mut xml, "NextKeyMarker", prefix),
+            Some(ListEntry::Prefix(prefix)) => {
+                list.encoding.write(&mut xml, "NextKeyMarker", prefix);
+                xml.word("NextUploadIdMarker", "");
+            }
         }
-        list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
         if !list.delimiter.is_empty() {
             list.encoding.write(&mut xml, "Delimiter", list.delimiter.as_bytes());
         }
+        list.encoding.write(&mut xml, "Prefix", list.prefix.as_bytes());
+        xml.word("MaxUploads", list.limit);
         if list.encoding == Encoding::Url {
             xml.word("EncodingType", "url");
         }
-        xml.word("MaxUploads", list.limit).word("IsTruncated", more);
+        xml.word("IsTruncated", more);
         let uploads: Vec<&UploadEntry> = entries.iter().filter_map(as_upload).collect();
         for (upload, owner) in uploads.iter().zip(self.owners_of(&uploads).await?) {
             write_upload(&mut xml, upload, list.encoding, &owner);

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use martlet_auth::Action;
 use martlet_model::{
-    ContainerChange, ContainerStore as _, ListEntry, ObjectStore as _, VersionEntry, VersionId, VersionKind,
+    ContainerChange, ContainerStore as _, ListEntry, ObjectStore as _, VersionEntry, VersionKind,
     VersionPage, VersionQuery, Versioning,
 };
 
 use super::acl::Person;
+use super::command::parse_version;
 use super::integrity::Integrity;
 use super::listing::{Encoding, PAGE_MAX, bytes_unless_empty, write_prefixes};
 use super::query::Query;
@@ -24,7 +25,8 @@ const DOCUMENT_BYTES_MAX: u64 = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct ListVersions {
     prefix: String,
-    delimiter: String,
+    /// Told again where it was told, empty or not.
+    delimiter: Option<String>,
     limit: usize,
     encoding: Encoding,
     key_marker: String,
@@ -35,7 +37,7 @@ impl ListVersions {
     pub(super) fn parse(query: &mut Query<'_>) -> Result<Self, Refusal> {
         Ok(Self {
             prefix: query.take_text("prefix")?,
-            delimiter: query.take_text("delimiter")?,
+            delimiter: query.take("delimiter")?,
             limit: query.take_count("max-keys", PAGE_MAX)?,
             encoding: Encoding::take(query)?,
             key_marker: query.take_text("key-marker")?,
@@ -47,20 +49,19 @@ impl ListVersions {
         const MARKER: &str = "version-id-marker";
         let version = match self.version_marker.as_str() {
             "" => None,
-            text => Some(
-                VersionId::parse(text).ok_or(Refusal::argument(MARKER, "it is not the id of a version"))?,
-            ),
+            text => Some(parse_version(MARKER, text)?),
         };
         let after = match bytes_unless_empty(&self.key_marker) {
             None if version.is_some() => {
-                return Err(Refusal::argument(MARKER, "it needs a key-marker"));
+                const ALONE: &str = "A version-id marker cannot be specified without a key marker.";
+                return Err(Refusal::invalid(MARKER, ALONE, &self.version_marker));
             }
             None => None,
             Some(key) => Some((key, version)),
         };
         Ok(VersionQuery {
             prefix: Bytes::copy_from_slice(self.prefix.as_bytes()),
-            delimiter: bytes_unless_empty(&self.delimiter),
+            delimiter: self.delimiter.as_deref().and_then(bytes_unless_empty),
             after,
             limit: self.limit,
         })
@@ -89,7 +90,7 @@ impl Scene<'_> {
         integrity: Integrity,
         body: RequestBody,
     ) -> Result<Response, Refusal> {
-        let document = integrity.checked(body.collect(DOCUMENT_BYTES_MAX).await?)?;
+        let document = integrity.document(body, DOCUMENT_BYTES_MAX).await?;
         let versioning = Some(read_versioning(&document)?);
         let change = ContainerChange { versioning, ..ContainerChange::default() };
         self.store.update_container(self.container, change).await?;
@@ -104,12 +105,12 @@ impl Scene<'_> {
         list.encoding.write(&mut xml, "KeyMarker", list.key_marker.as_bytes());
         xml.text("VersionIdMarker", &list.version_marker);
         write_next(&mut xml, &page, list.encoding);
-        if !list.delimiter.is_empty() {
-            list.encoding.write(&mut xml, "Delimiter", list.delimiter.as_bytes());
-        }
         xml.word("MaxKeys", list.limit);
         if list.encoding == Encoding::Url {
             xml.word("EncodingType", "url");
+        }
+        if let Some(delimiter) = &list.delimiter {
+            list.encoding.write(&mut xml, "Delimiter", delimiter.as_bytes());
         }
         xml.word("IsTruncated", page.is_truncated);
         let owner = self.owner().await?;
@@ -134,9 +135,11 @@ fn write_version(xml: &mut Writer, version: &VersionEntry, encoding: Encoding, o
     xml.word("LastModified", answer::iso_date(version.modified));
     if let VersionKind::Object { content, .. } = &version.kind {
         xml.text("ETag", &answer::quoted_etag(content)).word("Size", content.bytes);
-        xml.word("StorageClass", "STANDARD");
     }
     owner.write(xml, "Owner");
+    if let VersionKind::Object { .. } = &version.kind {
+        xml.word("StorageClass", "STANDARD");
+    }
     xml.close(element);
 }
 

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use martlet_model::limits::{
     ACCOUNT_NAME_BYTES_MAX, CONTAINER_NAME_BYTES_MAX, LISTING_ENTRIES_MAX, OBJECT_KEY_BYTES_MAX,
-    PUT_BYTES_MAX, USER_METADATA_BYTES_MAX, USER_METADATA_COUNT_MAX,
+    PART_BYTES_MIN, PART_NUMBER_MAX, PUT_BYTES_MAX, USER_METADATA_BYTES_MAX, USER_METADATA_COUNT_MAX,
 };
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use super::headers::{HEADER_VALUE_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_V
 use super::heartbeat;
 use super::slo;
 use crate::large;
+use crate::s3;
 
 /// The name of the one storage policy. It is the name that Swift gives to its first.
 pub(super) const STORAGE_POLICY: &str = "Policy-0";
@@ -69,6 +70,15 @@ pub(super) fn answer() -> Response {
         "bulk_upload": {
             "max_containers_per_extraction": extract::CONTAINERS_COUNT_MAX,
             "max_failed_extractions": extract::FAILURES_COUNT_MAX,
+        },
+        "s3api": {
+            "max_bucket_listing": s3::PAGE_MAX,
+            "max_parts_listing": s3::PARTS_PAGE_MAX,
+            "max_upload_part_num": PART_NUMBER_MAX,
+            "max_multi_delete_objects": s3::DELETED_KEYS_COUNT_MAX,
+            "allow_multipart_uploads": true,
+            "min_segment_size": PART_BYTES_MIN,
+            "s3_acl": true,
         },
         "bulk_delete": {
             "max_deletes_per_request": bulk::NAMES_COUNT_MAX,

@@ -157,13 +157,15 @@ fn of_body(error: &BodyError) -> (u16, Words) {
     match error {
         BodyError::Truncated { .. } | BodyError::Disconnected => (499, Words::Page),
         BodyError::TooLarge { .. } => (413, Words::Plain("Your request is too large.".into())),
-        BodyError::Sha256Mismatch | BodyError::ChecksumMismatch { .. } => (422, Words::Page),
-        // Swift's bodies have neither signed chunks nor trailers, so none of its requests can meet these.
-        BodyError::ChunkSignatureMismatch | BodyError::BadTrailer(_) => {
-            (400, Words::Plain(error.to_string().into()))
-        }
+        BodyError::Sha256Mismatch { .. } | BodyError::ChecksumMismatch { .. } => (422, Words::Page),
+        // Swift's bodies have neither chunks of their own nor trailers: of these, its requests only meet the last.
+        BodyError::ChunkSignatureMismatch(_)
+        | BodyError::WrongLength { .. }
+        | BodyError::ChunkTooSmall { .. }
+        | BodyError::BadChecksum { .. }
+        | BodyError::BadTrailer(_)
+        | BodyError::BadFraming(_) => (400, Words::Plain(error.to_string().into())),
         BodyError::TooSlow => (408, Words::Page),
-        BodyError::BadFraming(_) => (400, Words::Plain(error.to_string().into())),
     }
 }
 
@@ -254,7 +256,7 @@ mod tests {
         check(BodyError::TooLarge { bytes_max: 1 }, 413);
         check(BodyError::BadFraming("no size"), 400);
         check(BodyError::ChecksumMismatch { algorithm: "CRC32" }, 422);
-        check(BodyError::ChunkSignatureMismatch, 400);
+        check(BodyError::WrongLength { received: 1, declared: 2 }, 400);
         check(BodyError::BadTrailer("none"), 400);
         check(NameError::TooLong { bytes: 2, bytes_max: 1 }, 400);
         check(NameError::NotUtf8, 412);

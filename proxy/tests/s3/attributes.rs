@@ -21,11 +21,11 @@ async fn with_joined() -> (Server, String) {
 }
 
 #[tokio::test]
-async fn a_part_is_read_by_its_number() {
+async fn a_part_is_read_by_its_place_among_the_parts() {
     let (server, etag) = with_joined().await;
     let whole = 2 * PART_BYTES + 3;
     for (number, start, body) in
-        [(2, PART_BYTES, vec![b'b'; PART_BYTES]), (5, 2 * PART_BYTES, b"end".to_vec())]
+        [(2, PART_BYTES, vec![b'b'; PART_BYTES]), (3, 2 * PART_BYTES, b"end".to_vec())]
     {
         let target = format!("/box/key?partNumber={number}");
         for method in ["GET", "HEAD"] {
@@ -39,12 +39,19 @@ async fn a_part_is_read_by_its_number() {
         }
         assert_eq!(server.get(&target).await.body, body);
     }
-    server.get("/box/key?partNumber=3").await.refused(400, "InvalidPart");
-    server.call("HEAD", "/box/key?partNumber=6").send().await.expect(400);
-    server.get("/box/key?partNumber=0").await.refused(400, "InvalidArgument");
+    for number in ["4", "5", "10000"] {
+        server.get(&format!("/box/key?partNumber={number}")).await.refused(416, "InvalidPartNumber");
+        server.call("HEAD", &format!("/box/key?partNumber={number}")).send().await.expect(416);
+    }
+    for number in ["0", "-1", "10001", "x"] {
+        let refused = server.get(&format!("/box/key?partNumber={number}")).await;
+        let refused = refused.refused(400, "InvalidArgument");
+        assert_eq!(refused.element("ArgumentName").as_deref(), Some("partNumber"));
+        assert_eq!(refused.element("ArgumentValue").as_deref(), Some(number));
+    }
     let both = server.call("GET", "/box/key?partNumber=1").header("range", "bytes=0-1").send().await;
     both.refused(400, "InvalidRequest");
-    let conditional = server.call("GET", "/box/key?partNumber=5").header("if-none-match", &etag);
+    let conditional = server.call("GET", "/box/key?partNumber=3").header("if-none-match", &etag);
     conditional.send().await.expect(304);
     assert_eq!(server.get("/box/key").await.header("x-amz-mp-parts-count"), None);
 }
@@ -58,7 +65,7 @@ async fn an_object_that_was_not_joined_is_its_own_first_part() {
     assert_eq!((part.header("content-range"), &part.body[..]), (Some("bytes 0-9/10"), &b"0123456789"[..]));
     assert_eq!(part.header("x-amz-mp-parts-count"), None);
     assert_eq!(server.get("/box/empty?partNumber=1").await.expect(200).body, b"");
-    server.get("/box/key?partNumber=2").await.refused(400, "InvalidPart");
+    server.get("/box/key?partNumber=2").await.refused(416, "InvalidPartNumber");
     server.get("/box/none?partNumber=1").await.refused(404, "NoSuchKey");
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::Server;
+use martlet_auth::sigv4::Payload;
+
+use crate::harness::{Server, sha256_hex};
 
 #[tokio::test]
 async fn a_wrong_secret_or_key_is_refused() {
@@ -86,7 +88,7 @@ async fn a_changed_request_is_refused() {
         assert_eq!(server.raw(&changed).await.status, 403, "{changed}");
     }
     let added = head.replace("\r\n\r\n", "\r\nx-amz-meta-added: 1\r\n\r\n");
-    server.raw(&added).await.refused(501, "NotImplemented");
+    server.raw(&added).await.refused(403, "AccessDenied");
     let put = server.call("PUT", "/box/key").head().replace("\r\n\r\n", "\r\nx-amz-meta-added: 1\r\n\r\n");
     server.raw(&put).await.refused(403, "AccessDenied");
 }
@@ -105,8 +107,42 @@ async fn what_an_authorization_cannot_be_is_refused_clearly() {
     let no_hash: String =
         head.split_inclusive("\r\n").filter(|line| !line.starts_with("x-amz-content")).collect();
     server.raw(no_hash).await.refused(403, "SignatureDoesNotMatch");
+    let nonsense = server.call("GET", "/box").payload(Payload::NoSha256).send().await;
+    let nonsense = nonsense.refused(400, "InvalidArgument");
+    assert_eq!(nonsense.element("ArgumentName").as_deref(), Some("x-amz-content-sha256"));
+    assert_eq!(nonsense.element("ArgumentValue").as_deref(), Some("nonsense"));
     let token = server.call("GET", "/box").header("x-amz-security-token", "x");
     token.send().await.refused(400, "InvalidToken");
+}
+
+#[tokio::test]
+async fn a_signature_that_does_not_fit_is_told_what_should_have_been_signed() {
+    let server = Server::with_box().await;
+    let refused = server.call("GET", "/box/a%20key").secret("wrong").send().await;
+    let refused = refused.refused(403, "SignatureDoesNotMatch");
+    assert_eq!(refused.element("AWSAccessKeyId").as_deref(), Some("own"));
+    assert_eq!(refused.element("SignatureProvided").map(|signature| signature.len()), Some(64));
+    let request = refused.element("CanonicalRequest").unwrap();
+    assert!(request.starts_with("GET\n/box/a%20key\n\nhost:"), "{request}");
+    assert!(refused.element("CanonicalRequestBytes").unwrap().starts_with("47 45 54 0a 2f"));
+    let text = refused.element("StringToSign").unwrap();
+    let hash = sha256_hex(request);
+    assert!(text.starts_with("AWS4-HMAC-SHA256\n2026"), "{text}");
+    assert!(text.ends_with(&format!("/us-east-1/s3/aws4_request\n{hash}")), "{text}");
+    let link = server.call("GET", "/box").presigned(60).secret("wrong").send().await;
+    assert!(link.refused(403, "SignatureDoesNotMatch").element("CanonicalRequest").is_some());
+}
+
+/// Whoever isn't known learns that, and nothing about what is offered and what is there.
+#[tokio::test]
+async fn who_is_asking_is_judged_before_what_is_asked() {
+    let server = Server::with_box().await;
+    for target in ["/box?made-up", "/box/key?partNumber=x", "/nobox"] {
+        let call = server.call("GET", target).secret("wrong");
+        call.send().await.refused(403, "SignatureDoesNotMatch");
+    }
+    let put = server.call("PUT", "/box/key").header("content-md5", "nonsense");
+    put.secret("wrong").send().await.refused(403, "SignatureDoesNotMatch");
 }
 
 #[tokio::test]

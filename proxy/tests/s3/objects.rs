@@ -66,8 +66,9 @@ async fn the_last_write_is_read_and_a_removed_object_is_gone() {
     server.call("DELETE", "/box/key").send().await.expect(204);
     server.call("DELETE", "/box/key").send().await.expect(204);
     let gone = server.get("/box/key").await.refused(404, "NoSuchKey");
-    assert_eq!(gone.element("Resource").as_deref(), Some("/box/key"));
-    server.call("DELETE", "/nobox/key").send().await.refused(404, "NoSuchBucket");
+    assert_eq!(gone.element("Key").as_deref(), Some("key"));
+    let gone = server.call("DELETE", "/nobox/key").send().await.refused(404, "NoSuchBucket");
+    assert_eq!(gone.element("BucketName").as_deref(), Some("nobox"));
     server.put("/nobox/key", "x").await.refused(404, "NoSuchBucket");
 }
 

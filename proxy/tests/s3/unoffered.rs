@@ -71,7 +71,7 @@ async fn other_ways_to_sign_are_named() {
 #[tokio::test]
 async fn other_methods_are_refused() {
     let server = with_key().await;
-    server.call("PATCH", "/box/key").send().await.refused(501, "NotImplemented");
+    server.call("PATCH", "/box/key").send().await.refused(405, "MethodNotAllowed");
     server.call("POST", "/box/key").send().await.refused(405, "MethodNotAllowed");
     server.call("DELETE", "/").send().await.refused(405, "MethodNotAllowed");
 }

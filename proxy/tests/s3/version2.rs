@@ -96,11 +96,12 @@ async fn a_link_of_version_2_does_what_it_was_made_for_until_it_expires() {
     let got = get.send().await.expect(200);
     assert_eq!((got.body.as_slice(), got.header("content-type")), (&b"martlet"[..], Some("text/x")));
     server.raw(head.replace("text/x", "text/y")).await.refused(403, "SignatureDoesNotMatch");
-    server.raw(head.replace("GET ", "DELETE ")).await.refused(501, "NotImplemented");
+    server.raw(head.replace("GET ", "DELETE ")).await.refused(403, "SignatureDoesNotMatch");
     let plain = link(&server, "GET", "/box/key", 60);
     changed(&server, &plain, "GET ", "DELETE ").await.refused(403, "SignatureDoesNotMatch");
-    changed(&server, &plain, "Signature=", "Sig=").await.refused(501, "NotImplemented");
-    changed(&server, &plain, "&Expires=", "&Expires=9").await.refused(403, "SignatureDoesNotMatch");
+    changed(&server, &plain, "Signature=", "Sig=").await.refused(403, "AccessDenied");
+    changed(&server, &plain, "&Expires=1", "&Expires=2").await.refused(403, "SignatureDoesNotMatch");
+    changed(&server, &plain, "&Expires=", "&Expires=9").await.refused(403, "AccessDenied");
     server.call("GET", "/box/key?Expires=1").send().await.refused(400, "InvalidArgument");
     server.call("GET", "/box/key?Expires=1").anonymous().send().await.refused(403, "AccessDenied");
     server.clock.advance(std::time::Duration::from_secs(61));
@@ -115,7 +116,7 @@ async fn bodies_of_version_2_are_what_they_say() {
     put.body("x").send().await.refused(400, "XAmzContentSHA256Mismatch");
     let chunks = ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
     let put = signed(&server, "PUT", "/box/key", &[chunks, ("x-amz-decoded-content-length", "0")]);
-    put.body("x").send().await.refused(400, "InvalidRequest");
+    put.body("x").send().await.refused(400, "IncompleteBody");
     let put = signed(&server, "PUT", "/box/key", &[("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")]);
     put.body("x").send().await.refused(400, "BadDigest");
     server.get("/box/key").await.refused(404, "NoSuchKey");

@@ -162,6 +162,7 @@ async fn capabilities_promise_nothing_that_is_not_offered() {
         "dlo",
         "formpost",
         "object_versioning",
+        "s3api",
         "slo",
         "swift",
         "tempauth",

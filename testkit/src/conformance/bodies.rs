@@ -24,7 +24,7 @@ pub async fn a_broken_body_stores_nothing(store: &dyn Store) {
     let id = create(store, "broken").await;
     for bytes in SIZES {
         let key = object(&id, "key");
-        let body = broken(&noise(1, bytes), BodyError::Sha256Mismatch);
+        let body = broken(&noise(1, bytes), BodyError::Sha256Mismatch { computed: [0; 32] });
         let refused = store.put(&key, NewObject { body, ..new_object("", unconditional()) }).await;
         assert!(matches!(refused, Err(Error::Body(_))), "{refused:?}");
         assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);

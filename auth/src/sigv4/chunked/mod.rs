@@ -29,6 +29,8 @@ pub struct Framing {
     pub signed: ChunksSigned,
     /// Of the plain body: `x-amz-decoded-content-length`.
     pub decoded_bytes: u64,
+    /// The least that a signed chunk has that isn't the last.
+    pub chunk_bytes_min: u64,
     /// The checksum that `x-amz-trailer` announces.
     pub trailing: Option<Box<dyn Trailing>>,
 }

@@ -2,6 +2,7 @@
 
 use super::super::configuration::{Configuration, Document};
 use super::{Command, ObjectOperation, Operation};
+use crate::traffic::UNKNOWN;
 
 impl Command {
     /// The name of its operation.
@@ -24,6 +25,7 @@ impl Command {
             Operation::PutBucketVersioning(_) => "PutBucketVersioning",
             Operation::ListObjectVersions(_) => "ListObjectVersions",
             Operation::Object { operation, .. } => name_of_object_operation(operation),
+            Operation::Refused(_) => UNKNOWN,
         }
     }
 }

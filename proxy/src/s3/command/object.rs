@@ -12,13 +12,13 @@ use crate::s3::attributes::ReadAttributes;
 use crate::s3::conditions::IfRange;
 use crate::s3::copy::{CopyObject, SOURCE, Source};
 use crate::s3::headers::Headers;
-use crate::s3::integrity::{Integrity, JoinedChecksum};
+use crate::s3::integrity::{Integrity, JoinedChecksum, MODE};
 use crate::s3::object::Overrides;
 use crate::s3::query::Query;
 use crate::s3::refusal::Refusal;
 
 /// The most parts of one page.
-pub(in crate::s3) const PARTS_PAGE_MAX: usize = 1000;
+pub(crate) const PARTS_PAGE_MAX: usize = 1000;
 
 /// What is offered of an object.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ fn on_object(
             tags: headers.take_tags()?.unwrap_or_default(),
             metadata: headers.take_metadata()?,
             conditions: headers.write_conditions()?,
-            integrity: headers.take_integrity()?,
+            integrity: take_integrity(headers)?,
         })),
         Method::DELETE => {
             headers.take_bypass()?;
@@ -142,7 +142,7 @@ fn on_object(
                 plan: headers.take_plan()?,
             }))
         }
-        _ => Err(unknown(method, query)),
+        _ => Err(unknown(query)),
     }
 }
 
@@ -191,12 +191,12 @@ fn on_upload(
         }),
         Method::PUT => {
             headers.refuse_conditions()?;
-            let number = take_part_number(query)?.ok_or(BAD_PART_NUMBER)?;
+            let number = take_part_number(query)?.ok_or_else(|| bad_part_number(""))?;
             if headers.has(SOURCE) {
                 let source = Source::take_part(headers)?;
                 return Ok(ObjectOperation::UploadPartCopy { upload, number, source });
             }
-            Ok(ObjectOperation::UploadPart { upload, number, integrity: headers.take_integrity()? })
+            Ok(ObjectOperation::UploadPart { upload, number, integrity: take_integrity(headers)? })
         }
         Method::DELETE => {
             headers.refuse_conditions()?;
@@ -212,21 +212,20 @@ fn on_upload(
             };
             Ok(ObjectOperation::CompleteMultipartUpload { upload, completion })
         }
-        _ => Err(unknown(method, query)),
+        _ => Err(unknown(query)),
     }
 }
 
 fn take_read(query: &mut Query<'_>, headers: &mut Headers<'_>) -> Result<ReadObject, Refusal> {
-    const MODE: &str = "x-amz-checksum-mode";
+    if query.has(PART_NUMBER) && headers.has("range") {
+        return Err(Refusal::Request("Cannot specify both Range header and partNumber query parameter"));
+    }
     let shows_checksum = match headers.take(MODE)? {
         None => false,
         Some(mode) if mode.eq_ignore_ascii_case("ENABLED") => true,
         Some(_) => return Err(Refusal::argument(MODE, "it is not ENABLED")),
     };
     let piece = match (take_part_number(query)?, headers.range()) {
-        (Some(_), _) if headers.has("range") => {
-            return Err(Refusal::Request("a range and a part can't be read at once"));
-        }
         (Some(number), _) => Piece::Part(number),
         (None, Some(range)) => Piece::Range(range, headers.if_range()),
         (None, None) => Piece::Whole,
@@ -240,11 +239,21 @@ fn take_read(query: &mut Query<'_>, headers: &mut Headers<'_>) -> Result<ReadObj
     })
 }
 
+fn take_integrity(headers: &mut Headers<'_>) -> Result<Integrity, Refusal> {
+    let integrity = headers.take_integrity()?;
+    headers.pass_plan()?;
+    Ok(integrity)
+}
+
 /// Which version is meant; `None`: the current one.
 pub(in crate::s3) fn take_version(query: &mut Query<'_>) -> Result<Option<VersionId>, Refusal> {
     const VERSION: &str = "versionId";
     let Some(text) = query.take(VERSION)? else { return Ok(None) };
-    VersionId::parse(&text).map(Some).ok_or(Refusal::argument(VERSION, "it is not the id of a version"))
+    parse_version(VERSION, &text).map(Some)
+}
+
+pub(in crate::s3) fn parse_version(name: &'static str, text: &str) -> Result<VersionId, Refusal> {
+    VersionId::parse(text).ok_or_else(|| Refusal::invalid(name, "Invalid version id specified", text))
 }
 
 /// An id that can't be one of ours is of an upload that doesn't exist.
@@ -256,12 +265,16 @@ fn take_upload(query: &mut Query<'_>) -> Result<Option<UploadId>, Refusal> {
     }
 }
 
-const BAD_PART_NUMBER: Refusal =
-    Refusal::Argument { name: "partNumber", problem: "it is not a number from 1 to 10000" };
+const PART_NUMBER: &str = "partNumber";
+
+fn bad_part_number(given: &str) -> Refusal {
+    const PROBLEM: &str = "Part number must be an integer between 1 and 10000, inclusive";
+    Refusal::invalid(PART_NUMBER, PROBLEM, given)
+}
 
 fn take_part_number(query: &mut Query<'_>) -> Result<Option<PartNumber>, Refusal> {
-    let Some(text) = query.take("partNumber")? else { return Ok(None) };
-    text.parse().ok().and_then(PartNumber::new).map(Some).ok_or(BAD_PART_NUMBER)
+    let Some(text) = query.take(PART_NUMBER)? else { return Ok(None) };
+    text.parse().ok().and_then(PartNumber::new).map(Some).ok_or_else(|| bad_part_number(&text))
 }
 
 fn take_part_marker(query: &mut Query<'_>) -> Result<Option<PartNumber>, Refusal> {

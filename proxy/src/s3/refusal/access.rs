@@ -1,11 +1,12 @@
 //! Refusals about who may do what: ACLs, policies, forms, and pages of other origins.
 
-use http::StatusCode;
 use martlet_auth::policy::MalformedPolicy;
 use martlet_auth::post_policy::PostError;
 use martlet_auth::s3_acl::AclError;
 
-use super::{Refusal, Words, store_words};
+use super::Refusal;
+use super::code;
+use super::words::{Words, of_store};
 use crate::form::FormError;
 use crate::s3::cors::CorsRefusal;
 
@@ -42,57 +43,56 @@ pub enum FormRefusal {
     Post(#[from] PostError),
 }
 
-pub(super) fn acl_words(refusal: &AclRefusal) -> Words {
+pub(super) fn of_acl(refusal: &AclRefusal) -> Words {
     let code = match refusal {
         AclRefusal::Request(error) => match error {
             AclError::UnknownCanned(_)
             | AclError::MalformedHeader { .. }
             | AclError::UnknownId(_)
-            | AclError::UnknownGroup(_) => "InvalidArgument",
-            AclError::CannedAndGrants => "InvalidRequest",
-            AclError::UnknownEmail(_) => "UnresolvableGrantByEmailAddress",
-            AclError::TooManyGrants => "MalformedACLError",
-            AclError::Users(error) => return store_words(error),
+            | AclError::UnknownGroup(_) => code::INVALID_ARGUMENT,
+            AclError::CannedAndGrants => code::INVALID_REQUEST,
+            AclError::UnknownEmail(_) => code::UNRESOLVABLE_EMAIL,
+            AclError::TooManyGrants => code::MALFORMED_ACL,
+            AclError::Users(error) => return of_store(error),
         },
-        AclRefusal::Malformed(_) => "MalformedACLError",
-        AclRefusal::Disabled => "AccessControlListNotSupported",
-        AclRefusal::BesideOwnership => "InvalidBucketAclWithObjectOwnership",
-        AclRefusal::Missing => "MissingSecurityHeader",
-        AclRefusal::UnexpectedContent => "UnexpectedContent",
+        AclRefusal::Malformed(problem) => return Words::of(code::MALFORMED_ACL).with("Problem", problem),
+        AclRefusal::Disabled => code::ACL_NOT_SUPPORTED,
+        AclRefusal::BesideOwnership => code::ACL_WITH_OWNERSHIP,
+        AclRefusal::Missing => code::MISSING_SECURITY_HEADER,
+        AclRefusal::UnexpectedContent => code::UNEXPECTED_CONTENT,
     };
-    Words { status: StatusCode::BAD_REQUEST, code, message: refusal.to_string() }
+    Words::of(code).saying(refusal.to_string())
 }
 
-pub(super) fn form_words(refusal: &FormRefusal) -> Words {
-    let bad = |code| (StatusCode::BAD_REQUEST, code);
-    let (status, code) = match refusal {
-        FormRefusal::NotAForm => (StatusCode::PRECONDITION_FAILED, "PreconditionFailed"),
-        FormRefusal::NoFile => bad("IncorrectNumberOfFilesInPostRequest"),
-        FormRefusal::TooSmall => bad("EntityTooSmall"),
+pub(super) fn of_form(refusal: &FormRefusal) -> Words {
+    let code = match refusal {
+        FormRefusal::NotAForm => code::PRECONDITION_FAILED,
+        FormRefusal::NoFile => code::FILES_IN_POST,
+        FormRefusal::TooSmall => code::ENTITY_TOO_SMALL,
         FormRefusal::Form(error) => match error {
-            FormError::NotAForm | FormError::Malformed(_) => bad("MalformedPOSTRequest"),
-            FormError::FieldTooLarge { .. } => bad("MaxPostPreDataLengthExceeded"),
-            FormError::Body(error) => return store_words(&error.clone().into()),
+            FormError::NotAForm | FormError::Malformed(_) => code::MALFORMED_POST,
+            FormError::FieldTooLarge { .. } => code::POST_FIELDS_TOO_LONG,
+            FormError::Body(error) => return of_store(&error.clone().into()),
         },
         FormRefusal::Post(error) => match error {
-            PostError::Malformed(_) => bad("MalformedPOSTRequest"),
-            PostError::MissingField(_) | PostError::BadField(_) => bad("InvalidArgument"),
-            PostError::InvalidPolicy(_) => bad("InvalidPolicyDocument"),
-            PostError::SignatureMismatch => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+            PostError::Malformed(_) => code::MALFORMED_POST,
+            PostError::MissingField(_) | PostError::BadField(_) => code::INVALID_ARGUMENT,
+            PostError::InvalidPolicy(_) => code::INVALID_POLICY_DOCUMENT,
+            PostError::SignatureMismatch => return Words::of(code::SIGNATURE_DOES_NOT_MATCH),
             PostError::Expired | PostError::ConditionFailed(_) | PostError::ExtraField(_) => {
-                (StatusCode::FORBIDDEN, "AccessDenied")
+                code::ACCESS_DENIED
             }
         },
     };
-    Words { status, code, message: refusal.to_string() }
+    Words::of(code).saying(refusal.to_string())
 }
 
-pub(super) fn cors_words(refusal: &CorsRefusal) -> Words {
-    let (status, code) = match refusal {
-        CorsRefusal::NoOrigin | CorsRefusal::BadMethod(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
-        CorsRefusal::Disabled | CorsRefusal::NotAllowed => (StatusCode::FORBIDDEN, "AccessForbidden"),
+pub(super) fn of_cors(refusal: &CorsRefusal) -> Words {
+    let code = match refusal {
+        CorsRefusal::NoOrigin | CorsRefusal::BadMethod(_) => code::BAD_REQUEST,
+        CorsRefusal::Disabled | CorsRefusal::NotAllowed => code::ACCESS_FORBIDDEN,
     };
-    Words { status, code, message: refusal.to_string() }
+    Words::of(code).saying(refusal.to_string())
 }
 
 impl From<AclRefusal> for Refusal {

@@ -50,6 +50,18 @@ impl Writer {
         self.close(name)
     }
 
+    /// An element with lines of text in it, which stay lines.
+    pub(in crate::s3) fn lines(&mut self, name: &str, value: &str) -> &mut Self {
+        self.open(name);
+        for (at, line) in value.split('\n').enumerate() {
+            if at > 0 {
+                self.text.push('\n');
+            }
+            escape(line, &mut self.text);
+        }
+        self.close(name)
+    }
+
     /// An element with a number or another word that needs no escaping in it.
     pub(in crate::s3) fn word(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.open(name);
@@ -119,6 +131,13 @@ mod tests {
         check("a/b c", "a/b c");
         check("</Key><Key>&\"", "&lt;/Key&gt;&lt;Key&gt;&amp;&quot;");
         check("a\u{1}\r\n\tü", "a&#x1;&#xD;&#xA;&#x9;ü");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        let mut xml = Writer::error();
+        xml.lines("A", "<\n\r\n");
+        assert_eq!(xml.finish(), format!("{DECLARATION}<Error><A>&lt;\n&#xD;\n</A></Error>"));
     }
 
     #[test]
