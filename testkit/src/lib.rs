@@ -4,10 +4,12 @@
 //! - [`MemoryStore`]: the contract at its simplest; the reference for all others.
 //! - [`MemoryReplica`]: a storage device in memory, with every fault that a cluster must survive.
 //! - [`SimulatedClock`]: the time of day as the test wants it.
+//! - [`linearizability`]: whether a history of one object can be explained by some order.
 //! - [`Seeded`]: random numbers that come again with the same seed.
 
 pub mod clock;
 pub mod conformance;
+pub mod linearizability;
 pub mod memory;
 pub mod replica;
 pub mod seeded;

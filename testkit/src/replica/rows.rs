@@ -27,8 +27,8 @@ impl Device {
 
     pub(super) fn accept(&mut self, request: Accept) -> Result<(), ReplicaError> {
         let Accept { row: address, ballot, state, body, garbage, seal } = request;
-        let seal_here = self.seals.get(&address.row.table).copied();
-        if state.value.is_live() && seal_here.is_some() && seal_here != seal {
+        let seal_here = self.seals.get(&address.row.table);
+        if state.value.is_live() && seal_here.is_some_and(|token| !token.lets_in(seal)) {
             return Err(ReplicaError::Sealed);
         }
         self.standing(&address).accept(ballot)?;
