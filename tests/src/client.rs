@@ -64,6 +64,11 @@ pub fn run_line(server: &Server, folder: &Path, variables: &[(&str, &str)], line
     out.into_owned()
 }
 
+/// Installs whatever `tests/client-packages.txt` and `tests/clients.txt` name, if it isn't there.
+pub fn install() {
+    folder();
+}
+
 /// The folder of the installed clients; installs them when they aren't there.
 pub fn folder() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

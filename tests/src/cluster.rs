@@ -14,8 +14,8 @@ use crate::swift::Session;
 /// How long a process may take to stop before the test fails.
 const STOP_SECONDS_MAX: u64 = 30;
 
-/// Every address that a process of a cluster may have, within reason.
-const ADDRESSES: [u8; 8] = [11, 12, 13, 14, 15, 101, 102, 103];
+/// Every address that a process of a cluster may have, or a relay before a node, within reason.
+const ADDRESSES: [u8; 13] = [11, 12, 13, 14, 15, 101, 102, 103, 201, 202, 203, 204, 205];
 
 /// How many processes of each kind there are.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct Cluster {
     pub environment: BTreeMap<String, String>,
     pub port: u16,
     running: BTreeMap<String, Child>,
+    /// What each process finds in its environment besides the test's own.
+    variables: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Shape {
@@ -69,7 +71,13 @@ impl Cluster {
     /// A cluster that `martlet init` has made already, with this port; nothing is started yet.
     pub fn adopt(folder: &Path, port: u16) -> Self {
         let environment = read_environment(&folder.join("credentials.env"));
-        Self { folder: folder.to_owned(), environment, port, running: BTreeMap::new() }
+        let (running, variables) = (BTreeMap::new(), BTreeMap::new());
+        Self { folder: folder.to_owned(), environment, port, running, variables }
+    }
+
+    /// From its next start on, the process finds these variables in its environment.
+    pub fn set_variables(&mut self, name: &str, variables: Vec<(String, String)>) {
+        self.variables.insert(name.to_owned(), variables);
     }
 
     /// Prepares a further node with one device, which bears its number, and doesn't start it.
@@ -116,7 +124,7 @@ impl Cluster {
         let log = File::options().create(true).append(true).open(log).expect("the log can be opened");
         let mut child = Command::new("sh")
             .arg("-c")
-            .arg(format!("exec {}", self.command(name)))
+            .arg(format!("exec env {}{}", self.assignments(name), self.command(name)))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -194,9 +202,24 @@ impl Cluster {
         fs::read_to_string(self.folder.join(format!("{name}.log"))).expect("the process has a log")
     }
 
-    /// The names of all processes.
+    pub fn is_running(&self, name: &str) -> bool {
+        self.running.contains_key(name)
+    }
+
+    /// Of the running process.
+    pub fn id(&self, name: &str) -> u32 {
+        self.running.get(name).expect("it runs").id()
+    }
+
+    /// The names of all processes, nodes first.
     pub fn names(&self) -> Vec<String> {
         self.processes().lines().filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
+    }
+
+    /// The process's variables as words of a shell.
+    fn assignments(&self, name: &str) -> String {
+        let variables = self.variables.get(name).map_or(&[][..], Vec::as_slice);
+        variables.iter().fold(String::new(), |words, (name, value)| format!("{words}{name}='{value}' "))
     }
 
     /// The line by which the process is started.

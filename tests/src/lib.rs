@@ -2,6 +2,7 @@
 //!
 //! - [`server`]: `martlet serve` as a process, killed and started again.
 //! - [`cluster`]: proxies and nodes as processes, killed, stopped and started again one by one.
+//! - [`relay`]: a link between processes that can be made to fail.
 //! - [`client`]: `aws`, `s3cmd` and `swift`, with the environment that the server wrote for them.
 //! - [`swift`]: a small Swift client over HTTP, for loads that a Python process is too slow for.
 //! - [`raw`]: bytes over a socket, for requests that no client would send.
@@ -13,5 +14,6 @@ pub mod client;
 pub mod cluster;
 pub mod files;
 pub mod raw;
+pub mod relay;
 pub mod server;
 pub mod swift;
