@@ -53,6 +53,8 @@ pub(crate) enum Verdict<T> {
     },
     /// The same, and other rows refer to the predecessor's blobs: none of them is garbage.
     Supersede { value: RowValue, answer: T },
+    /// The predecessor's value is written once more. Where it is known to be chosen, no seal stands against that.
+    Repeat { answer: T },
     /// Nothing changes; this is answered once the predecessor is known to be chosen.
     Leave(Result<T>),
     /// It can't be decided under this ballot: the predecessor is made sure of, and then it is decided anew.

@@ -31,6 +31,17 @@ pub struct PartitionCounters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SealToken(pub [u8; 16]);
 
+impl SealToken {
+    /// Passes every seal, in an accept that repeats a value which is known to be chosen: whoever sealed the table finds
+    /// that value at every majority, whether one more replica accepts it or not. Nobody seals with it.
+    pub const CHOSEN: Self = Self([0xff; 16]);
+
+    /// Whether a table that is sealed with this token takes an accept that carries that one.
+    pub fn lets_in(self, carried: Option<Self>) -> bool {
+        carried == Some(self) || carried == Some(Self::CHOSEN)
+    }
+}
+
 /// A blob that an accepted value no longer refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Garbage {

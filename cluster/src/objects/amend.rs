@@ -112,7 +112,9 @@ async fn amend_head(
         Ok(Some(head)) if head.id() == id => match amend_in(head, keeper, Asked::CurrentById, &amend) {
             Verdict::Write { value, answer } => Verdict::Write { value, answer: Some(answer) },
             Verdict::Leave(outcome) => Verdict::Leave(outcome.map(Some)),
-            Verdict::Supersede { .. } | Verdict::Again { .. } => Verdict::Leave(Ok(None)),
+            Verdict::Supersede { .. } | Verdict::Repeat { .. } | Verdict::Again { .. } => {
+                Verdict::Leave(Ok(None))
+            }
         },
         Ok(_) => Verdict::Leave(Ok(None)),
         Err(error) => Verdict::Leave(Err(error.into())),

@@ -80,10 +80,6 @@ pub(super) async fn agreement(shared: &Shared, row: &RowAddress) -> Agreement {
 /// take what only it still has for never written.
 pub(super) async fn propose_again(shared: &Arc<Shared>, row: &RowAddress, holder: DeviceId) -> Result<()> {
     let access = Access { row: row.clone(), seal: None, guard: Guard::None, spared: None };
-    let decide = |predecessor: Option<&RowState>| match predecessor {
-        Some(state) => Verdict::Write { value: state.value.clone(), answer: () },
-        // A tombstone that has been forgotten meanwhile.
-        None => Verdict::Leave(Ok(())),
-    };
-    change_asking(shared, &access, holder, decide).await
+    // Where nothing is found, it is a tombstone that has been forgotten meanwhile.
+    change_asking(shared, &access, holder, |_: Option<&RowState>| Verdict::Repeat { answer: () }).await
 }

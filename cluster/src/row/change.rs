@@ -147,6 +147,7 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
                 let deciding = timeout_at(rounds.deadline, decider.decide(seen)).await;
                 let verdict =
                     deciding.unwrap_or(Verdict::Leave(Err(Error::Unavailable("a change took too long"))));
+                rounds.passes_seals = seen.is_chosen && matches!(verdict, Verdict::Repeat { .. });
                 proposer.decide(ledger.note(proposer.ballot(), rounds.access, predecessor.as_ref(), verdict))
             }
             Step::Accept { ballot, state } => {

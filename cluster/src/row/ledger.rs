@@ -46,6 +46,14 @@ impl<T> Ledger<T> {
                 self.candidates.push(Candidate { change, garbage: Vec::new(), answer });
                 Decision::Change(value)
             }
+            Verdict::Repeat { answer } => {
+                let Some(state) = predecessor else {
+                    self.left = Some(Ok(answer));
+                    return Decision::Keep;
+                };
+                self.candidates.push(Candidate { change, garbage: Vec::new(), answer });
+                Decision::Change(state.value.clone())
+            }
             Verdict::Leave(answer) => {
                 self.left = Some(answer);
                 Decision::Keep

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use martlet_model::{Error, Result};
-use martlet_protocol::{BlobRef, CarriedBody, Prepare, Promise, ReplicaError, RowState, RowValue};
+use martlet_protocol::{BlobRef, CarriedBody, Prepare, Promise, ReplicaError, RowState, RowValue, SealToken};
 use martlet_register::{Asked, Ballot, Proposer, ReplicaSet, Reply, Step};
 use martlet_ring::DeviceId;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -40,6 +40,8 @@ pub(super) struct Rounds<'a> {
     /// What those who promised in this round have accepted.
     promised: Vec<Option<Ballot>>,
     accepts_pending: usize,
+    /// What is to be accepted is known to be chosen already.
+    pub(super) passes_seals: bool,
     trouble: Trouble,
     /// How many rounds ended because replicas were silent.
     timeouts: u32,
@@ -80,6 +82,7 @@ impl<'a> Rounds<'a> {
             answered: ReplicaSet::EMPTY,
             promised: Vec::new(),
             accepts_pending: 0,
+            passes_seals: false,
             trouble: Trouble::default(),
             timeouts: 0,
             round: 0,
@@ -136,7 +139,7 @@ impl<'a> Rounds<'a> {
             body: self.body.as_ref().filter(is_own).cloned(),
             state,
             garbage,
-            seal: self.access.seal,
+            seal: if self.passes_seals { Some(SealToken::CHOSEN) } else { self.access.seal },
         });
         for &index in &self.replicas.order {
             let call = proposal.clone().send(self.shared.clone(), self.replicas.devices.clone(), index);

@@ -13,7 +13,7 @@ use martlet_cluster::{ClusterStore, FsckDepth, FsckOptions, KindCount, fsck};
 use martlet_model::{
     ContainerId, ContainerStore, Error, NewUpload, Noun, ObjectId, ObjectMetadata, ObjectStore, UploadStore,
 };
-use martlet_protocol::{Accept, Replica, RowKey, RowValue, TableId, TableKind, Weight};
+use martlet_protocol::{Accept, Replica, RowKey, RowValue, SealToken, TableId, TableKind, Weight};
 use martlet_register::{Ballot, ProposerId, State};
 use martlet_ring::{DeviceId, Partition};
 use martlet_testkit::conformance::steps::{
@@ -184,12 +184,13 @@ async fn a_tombstone_that_one_replica_did_not_forget_is_forgotten_in_the_end() {
     assert_eq!(cluster.replicas[2].tombstones(10).await, Ok(Vec::new()));
 }
 
-/// A write that got no further than one replica is taken up: nobody was told that it failed.
-#[tokio::test(start_paused = true)]
-async fn what_only_one_replica_has_is_not_thrown_away() {
-    let cluster = Cluster::new(SMALL);
-    let table = TableId::new(TableKind::Objects, [9; 15]);
-    let row = RowKey { table, key: "lonely".into() }.address(&placement());
+fn lonely() -> TableId {
+    TableId::new(TableKind::Objects, [9; 15])
+}
+
+/// A write that got no further than these replicas.
+async fn accepted_by(replicas: &[MemoryReplica]) {
+    let row = RowKey { table: lonely(), key: "lonely".into() }.address(&placement());
     let ballot = Ballot { time: 1, proposer: ProposerId(99) };
     let value = RowValue::Live {
         entry: "entry".into(),
@@ -199,10 +200,49 @@ async fn what_only_one_replica_has_is_not_thrown_away() {
     };
     let state = State::first(ballot, Ballot::ZERO, value);
     let accept = Accept { row, ballot, state, body: None, garbage: Vec::new(), seal: None };
-    cluster.replicas[2].accept(accept).await.unwrap();
+    for replica in replicas {
+        replica.accept(accept.clone()).await.unwrap();
+    }
+}
+
+fn row_counts(cluster: &Cluster) -> Vec<usize> {
+    cluster.replicas.iter().map(MemoryReplica::row_count).collect()
+}
+
+/// Nobody was told that the write failed: it is taken up.
+#[tokio::test(start_paused = true)]
+async fn what_only_one_replica_has_is_not_thrown_away() {
+    let cluster = Cluster::new(SMALL);
+    accepted_by(&cluster.replicas[2..]).await;
     level(&cluster).await;
-    let rows: Vec<usize> = cluster.replicas.iter().map(MemoryReplica::row_count).collect();
-    assert_eq!(rows, [1, 1, 1]);
+    assert_eq!(row_counts(&cluster), [1, 1, 1]);
+}
+
+/// An upload's completion failed, and a device wasn't there when the seal was lifted: nobody ever writes a part again,
+/// and the device would refuse the one that it misses for good.
+#[tokio::test(start_paused = true)]
+async fn a_seal_that_stayed_keeps_no_replica_from_what_is_chosen() {
+    for sealed in [&[2][..], &[0, 1, 2]] {
+        let cluster = Cluster::new(SMALL);
+        accepted_by(&cluster.replicas[..2]).await;
+        for &index in sealed {
+            cluster.replicas[index].seal(lonely(), SealToken([7; 16])).await.unwrap();
+        }
+        level(&cluster).await;
+        assert_eq!(row_counts(&cluster), [1, 1, 1]);
+    }
+}
+
+/// Whoever sealed the table may have listed it without this.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_chosen_stays_outside_a_sealed_table() {
+    let cluster = Cluster::new(SMALL);
+    accepted_by(&cluster.replicas[2..]).await;
+    for replica in &cluster.replicas {
+        replica.seal(lonely(), SealToken([7; 16])).await.unwrap();
+    }
+    assert_eq!(pass(&cluster).await.rows_leveled, 0);
+    assert_eq!(row_counts(&cluster), [0, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,8 @@ async fn a_sealed_table_takes_only_removals_and_what_carries_the_token() {
     let other = Accept { seal: Some(SealToken([2; 16])), ..plain.clone() };
     assert_eq!(device.accept(other).await, Err(ReplicaError::Sealed));
     device.accept(Accept { seal: Some(TOKEN), ..plain }).await.unwrap();
+    let repeated = accept(&row("missed"), ballot(time), live("one", vec![]));
+    device.accept(Accept { seal: Some(SealToken::CHOSEN), ..repeated }).await.unwrap();
     device.accept(accept(&row_in(table(2), "a"), ballot(time), live("one", vec![]))).await.unwrap();
 
     device.accept(accept(&row("a"), ballot(2 * time), RowValue::Tombstone)).await.unwrap();

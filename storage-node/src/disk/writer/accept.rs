@@ -36,7 +36,7 @@ impl Writer {
         }
         // What removes a row can't be lost to a seal: it passes.
         let is_write = request.state.value.is_live();
-        if is_write && self.parts.seals.get(&row.table).is_some_and(|token| request.seal != Some(*token)) {
+        if is_write && self.parts.seals.get(&row.table).is_some_and(|token| !token.lets_in(request.seal)) {
             return Err(ReplicaError::Sealed.into());
         }
         // Promises were looked at when the accept was let in. The floor for forgotten tombstones may have risen since,
