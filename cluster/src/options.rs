@@ -8,7 +8,7 @@ pub struct Options {
     /// After this, a question is put to the replicas that weren't asked at first,
     /// and a device that would be nice to hear from, but isn't needed, is given up.
     pub hedge_delay: Duration,
-    /// How long one round of questions may take.
+    /// How long one round of questions may take. Silence is asked once more, and then taken for the answer.
     pub answer_deadline: Duration,
     /// How long a change of a row may take, with all its rounds.
     pub change_deadline: Duration,
@@ -37,10 +37,10 @@ impl Options {
     /// What a cluster in one room should use.
     pub const STANDARD: Self = Self {
         hedge_delay: Duration::from_millis(50),
-        answer_deadline: Duration::from_secs(5),
+        answer_deadline: Duration::from_millis(2200),
         change_deadline: Duration::from_secs(15),
         straggler_delay: Duration::from_secs(1),
-        block_deadline: Duration::from_secs(10),
+        block_deadline: Duration::from_millis(4500),
         copy_deadline: Duration::from_mins(1),
         upload_deadline: Duration::from_hours(6),
         container_age_max: Duration::from_secs(1),
@@ -54,6 +54,11 @@ impl Options {
     }
 }
 
+/// How long a client may wait who has to be told that too many devices are silent.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+const _: () = assert!(2 * Options::STANDARD.answer_deadline.as_millis() < SILENCE_MAX.as_millis());
+const _: () = assert!(Options::STANDARD.block_deadline.as_millis() < SILENCE_MAX.as_millis());
 const _: () = assert!(Options::STANDARD.upload_deadline.as_secs() < ORPHAN_AGE_MIN.as_secs() / 2);
 const _: () =
     assert!(Options::STANDARD.hedge_delay.as_millis() < Options::STANDARD.answer_deadline.as_millis());

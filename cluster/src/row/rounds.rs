@@ -24,6 +24,9 @@ use crate::random::bytes;
 const BACKOFF_MIN: Duration = Duration::from_millis(2);
 const BACKOFF_DOUBLINGS_MAX: u32 = 7;
 
+/// After so many rounds in which too few answered, nobody is waited for any more.
+const SILENT_ROUNDS_MAX: u32 = 2;
+
 /// The messages of a change.
 pub(super) struct Rounds<'a> {
     pub(super) shared: &'a Arc<Shared>,
@@ -171,7 +174,7 @@ impl<'a> Rounds<'a> {
                 }
                 () = sleep_until(until) => {
                     self.timeouts += 1;
-                    return if self.deadline <= until {
+                    return if self.deadline <= until || SILENT_ROUNDS_MAX <= self.timeouts {
                         Step::Done(proposer.give_up())
                     } else {
                         proposer.on_timeout()

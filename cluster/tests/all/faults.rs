@@ -254,3 +254,62 @@ async fn dates_do_not_follow_a_clock_that_goes_back() {
     assert!(first < second);
     assert_eq!(get(&cluster.store, &key).await, "2", "the later write stays, whatever the clock said");
 }
+
+/// Whoever asks is told to come back within this time.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
+
+async fn assert_given_up<T: std::fmt::Debug>(
+    what: &str,
+    work: impl Future<Output = martlet_model::Result<T>>,
+) {
+    let started = Instant::now();
+    let outcome = work.await;
+    assert!(matches!(outcome, Err(Error::Unavailable(_) | Error::OutcomeUnknown)), "{what}: {outcome:?}");
+    assert!(started.elapsed() < GIVEN_UP_AFTER, "{what} took {:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_silent_devices_are_given_up_in_time() {
+    let cluster = Cluster::new(SMALL);
+    let store = &cluster.store;
+    let id = create(store, "silent").await;
+    let key = object(&id, "key");
+    put(store, &key, "old").await;
+    let upload = store.begin_upload(&key, NewUpload::default()).await.unwrap();
+    store.idle().await;
+    for replica in &cluster.replicas[1..] {
+        replica.set_faults(Faults::reaching(Reach::Silent));
+    }
+    for bytes in [10, 300_000, 3_000_000] {
+        let new = new_object(noise(1, bytes), unconditional());
+        assert_given_up("a put", store.put(&key, new)).await;
+    }
+    assert_given_up("a read", read(store, &key, None)).await;
+    assert_given_up("a listing", store.list(&id, &ListQuery::all(10))).await;
+    assert_given_up("a count", store.usage(&id)).await;
+    assert_given_up("a deletion", store.delete(&key, None, &unconditional())).await;
+    assert_given_up("a new upload", store.begin_upload(&key, NewUpload::default())).await;
+    assert_given_up("an aborted upload", store.abort_upload(&key, upload)).await;
+    assert_given_up("a container's deletion", store.delete_container(&id)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_that_fall_silent_in_the_middle_are_given_up_in_time() {
+    for millis in [10, 30, 50, 70, 90, 110] {
+        let cluster = Cluster::new(SMALL);
+        let key = object(&create(&cluster.store, "falling-silent").await, "key");
+        for replica in &cluster.replicas {
+            replica.set_faults(Faults::reaching(Reach::Slow(Duration::from_millis(40))));
+        }
+        let replicas = cluster.replicas.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            for replica in &replicas[1..] {
+                replica.set_faults(Faults::reaching(Reach::Silent));
+            }
+        });
+        let started = Instant::now();
+        let outcome = cluster.store.put(&key, new_object(noise(1, 3_000_000), unconditional())).await;
+        assert!(started.elapsed() < GIVEN_UP_AFTER, "{millis}: {:?}, {outcome:?}", started.elapsed());
+    }
+}
