@@ -42,6 +42,8 @@ pub struct Deleted {
     pub version: Option<VersionId>,
     /// Whether `version` is a delete marker: one that was made, or one that was removed by its id.
     pub is_delete_marker: bool,
+    /// Whether there was something to remove: where a marker was made, an object that could be read until then.
+    pub was_there: bool,
 }
 
 /// Which versions of a container to list: by key, and of one key the newest first.

@@ -100,7 +100,7 @@ impl Archive {
                 let present = present(store, id).await?;
                 let may_go = conditions.check_write(present.as_ref()).is_ok();
                 if may_go && self.restore(store, id, present.is_some()).await? {
-                    return Ok(Deleted { version: None, is_delete_marker: false });
+                    return Ok(Deleted { version: None, is_delete_marker: false, was_there: true });
                 }
             }
         }

@@ -168,7 +168,7 @@ impl Removing {
             return Err(Error::NotFound(Noun::Object));
         }
         if top.versioning == Versioning::Off {
-            let deleted = Deleted { version: None, is_delete_marker: false };
+            let deleted = Deleted { version: None, is_delete_marker: false, was_there: true };
             let answer = (deleted, Afterwards::Nothing);
             return Ok(Verdict::Write { value: RowValue::Tombstone, answer });
         }
@@ -193,7 +193,8 @@ impl Removing {
         let Successor { id, history, keeps_predecessor, .. } = step.successor;
         let version = StoredVersion::DeleteMarker { id, modified: top.date() };
         let value = ObjectRow { version, history: Some(history) }.into_value();
-        let deleted = Deleted { version: Some(id), is_delete_marker: true };
+        let was_there = top.object().is_some();
+        let deleted = Deleted { version: Some(id), is_delete_marker: true, was_there };
         Ok(verdict(value, (deleted, afterwards), keeps_predecessor))
     }
 
@@ -209,7 +210,7 @@ impl Removing {
         if let Some(above) = self.keeper.settle(seen, &mut head.history).await? {
             return Ok(Some(Verdict::Again { above }));
         }
-        let deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false };
+        let deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false, was_there: true };
         let answer = (deleted, Afterwards::Nothing);
         Ok(Some(Verdict::Write { value: RowValue::Tombstone, answer }))
     }

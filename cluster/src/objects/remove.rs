@@ -54,7 +54,7 @@ impl RemovingVersion {
         self.check(named.filter(|version| !is_current || self.is_kept(version)))?;
         let named = named.ok_or(Error::NotFound(Noun::Version))?;
         let is_delete_marker = matches!(named, StoredVersion::DeleteMarker { .. });
-        let deleted = Deleted { version: Some(self.id), is_delete_marker };
+        let deleted = Deleted { version: Some(self.id), is_delete_marker, was_there: true };
         // What stands on a head that may never be chosen must not remove anything.
         if !seen.is_chosen {
             return Ok(Verdict::Again { above: seen.ballot });

@@ -35,7 +35,7 @@ impl Scene<'_> {
         version: Option<VersionId>,
         conditions: &Conditions,
     ) -> Result<Deleted, Refusal> {
-        let nothing = Deleted { version, is_delete_marker: false };
+        let nothing = Deleted { version, is_delete_marker: false, was_there: false };
         match self.store.delete(object, version, &of_something(conditions)).await {
             Ok(deleted) => Ok(deleted),
             Err(Error::NotFound(Noun::Object | Noun::Version)) => Ok(nothing),

@@ -234,7 +234,7 @@ async fn remove(target: &Target, store: &Guarded) -> u16 {
     let outcome = match target {
         Target::Object(id) => object::remove(id, &Conditions::none(ETagStyle::Swift), store)
             .await
-            .map(|removed| removed.was_there),
+            .map(|deleted| deleted.was_there),
         Target::Container(id) => container::remove(id, store).await.map(|()| true).map_err(Refusal::from),
         _ => Err(Refusal::NoSuchPath),
     };

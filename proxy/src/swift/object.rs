@@ -189,20 +189,14 @@ pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Res
         versions::show_current(&mut headers, &id, store).await?;
         return Ok(answer::empty(StatusCode::NO_CONTENT, headers));
     }
-    let Removed { deleted, was_there } = remove(&id, &conditions, store).await?;
+    let deleted = remove(&id, &conditions, store).await?;
     versions::show(&mut headers, deleted.version.filter(|version| *version != VersionId::Null));
-    Ok(if was_there {
+    // A marker may have been left all the same.
+    Ok(if deleted.was_there {
         answer::empty(StatusCode::NO_CONTENT, headers)
     } else {
         answer::whole(StatusCode::NOT_FOUND, headers, answer::HTML, refusal::page(404))
     })
-}
-
-/// What a removal of a current version did.
-pub(super) struct Removed {
-    deleted: Deleted,
-    /// Whether there was anything to remove; a marker may have been left all the same.
-    pub(super) was_there: bool,
 }
 
 /// Removes the current version, whoever asks for it: DELETE, a bulk request, or the removal of a large object.
@@ -210,18 +204,13 @@ pub(super) async fn remove(
     id: &ObjectId,
     conditions: &Conditions,
     store: &Guarded,
-) -> Result<Removed, Refusal> {
+) -> Result<Deleted, Refusal> {
     // That a marker is left isn't told to anybody who may not write.
     store.allow_object(Action::DeleteObject, id, None).await?;
-    let was_there = match store.unguarded().recent_container(&id.container).await?.versioning {
-        Versioning::Enabled => versions::is_there(id, store).await?,
-        // Otherwise the store itself tells.
-        Versioning::Off => true,
-        Versioning::Suspended => {
-            return Ok(Removed { deleted: store.withdraw(id, None, conditions).await?, was_there: true });
-        }
-    };
-    Ok(Removed { deleted: store.delete(id, None, conditions).await?, was_there })
+    Ok(match store.unguarded().recent_container(&id.container).await?.versioning {
+        Versioning::Suspended => store.withdraw(id, None, conditions).await?,
+        Versioning::Off | Versioning::Enabled => store.delete(id, None, conditions).await?,
+    })
 }
 
 /// Whether what is read is newer, or older, than the reader wants it.

@@ -315,15 +315,6 @@ pub(super) fn location_of(container: &ContainerId, key: &ObjectKey, version: Ver
     format!("{}?version-id={version}", utf8_percent_encode(&path, IN_PATH))
 }
 
-/// Whether there is an object to remove, where a removal leaves a marker in any case.
-pub(super) async fn is_there(id: &ObjectId, store: &Guarded) -> Result<bool, Refusal> {
-    match store.unguarded().head(id, None, &Conditions::none(ETagStyle::Swift)).await {
-        Ok(_) => Ok(true),
-        Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Which version is current after one has been removed.
 pub(super) async fn show_current(
     headers: &mut HeaderMap,

@@ -64,9 +64,12 @@ pub async fn a_delete_puts_a_marker_on_top(store: &dyn Store) {
     let id = versioned(store, "versions-marker").await;
     let key = object(&id, "key");
     let info = put(store, &key, "x").await;
-    let Deleted { version, is_delete_marker } =
+    let Deleted { version, is_delete_marker, was_there } =
         store.delete(&key, None, &unconditional()).await.expect("deleted");
-    assert!(is_delete_marker && version.is_some() && version != info.version);
+    assert!(is_delete_marker && was_there && version.is_some() && version != info.version);
+    let again = store.delete(&key, None, &unconditional()).await.expect("another marker");
+    assert!(again.is_delete_marker && !again.was_there && again.version != version);
+    store.delete(&key, again.version, &unconditional()).await.expect("the marker is removed");
     let gone = store.head(&key, None, &unconditional()).await;
     assert!(matches!(gone, Err(Error::DeleteMarker { is_current: true, .. })), "{gone:?}");
     let gone = store.head(&key, version, &unconditional()).await;
@@ -83,7 +86,10 @@ pub async fn a_delete_puts_a_marker_on_top(store: &dyn Store) {
         if entry.kind == VersionKind::DeleteMarker {
             let key = ObjectId { container: id.clone(), key: entry.key };
             let removed = store.delete(&key, Some(entry.version), &unconditional()).await.expect("removed");
-            assert_eq!(removed, Deleted { version: Some(entry.version), is_delete_marker: true });
+            assert_eq!(
+                removed,
+                Deleted { version: Some(entry.version), is_delete_marker: true, was_there: true }
+            );
         }
     }
     assert_eq!(get(store, &key).await, "x");
@@ -97,7 +103,7 @@ pub async fn a_version_is_removed_for_good(store: &dyn Store) {
     let two = put(store, &key, "two").await;
     let three = put(store, &key, "three").await;
     let removed = store.delete(&key, two.version, &unconditional()).await.expect("removed");
-    assert_eq!(removed, Deleted { version: two.version, is_delete_marker: false });
+    assert_eq!(removed, Deleted { version: two.version, is_delete_marker: false, was_there: true });
     assert_missing(read_version(store, &key, two.version).await, Noun::Version);
     assert_missing(store.delete(&key, two.version, &unconditional()).await, Noun::Version);
     assert_eq!(ids(&all_versions(store, &id).await), [three.version, one.version]);
@@ -131,7 +137,7 @@ pub async fn an_object_is_withdrawn_with_its_versions_kept(store: &dyn Store) {
     let id = versioned(store, "versions-withdrawn").await;
     let key = object(&id, "key");
     let one = put(store, &key, "one").await;
-    let marker = Deleted { version: Some(VersionId::Null), is_delete_marker: true };
+    let marker = Deleted { version: Some(VersionId::Null), is_delete_marker: true, was_there: true };
     assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("withdrawn"), marker);
     let gone = store.head(&key, None, &unconditional()).await;
     assert!(matches!(gone, Err(Error::DeleteMarker { is_current: true, .. })), "{gone:?}");
@@ -146,7 +152,7 @@ pub async fn an_object_is_withdrawn_with_its_versions_kept(store: &dyn Store) {
     store.withdraw(&key, one.version, &unconditional()).await.expect("removed");
     assert_eq!(all_versions(store, &id).await, []);
     put(store, &key, "alone").await;
-    let removed = Deleted { version: Some(VersionId::Null), is_delete_marker: false };
+    let removed = Deleted { version: Some(VersionId::Null), is_delete_marker: false, was_there: true };
     assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("withdrawn"), removed);
     assert_eq!(all_versions(store, &id).await, []);
     assert_eq!(store.usage(&id).await.expect("counted"), Usage::default());
@@ -163,7 +169,7 @@ pub async fn a_withdrawn_version_leaves_none_current(store: &dyn Store) {
     let refused = store.withdraw(&key, made[2], &if_absent()).await;
     assert!(matches!(refused, Err(Error::PreconditionFailed)), "{refused:?}");
     let removed = store.withdraw(&key, made[2], &unconditional()).await.expect("removed");
-    assert_eq!(removed, Deleted { version: made[2], is_delete_marker: false });
+    assert_eq!(removed, Deleted { version: made[2], is_delete_marker: false, was_there: true });
     let gone = store.head(&key, None, &unconditional()).await;
     assert!(matches!(gone, Err(Error::DeleteMarker { is_current: true, .. })), "{gone:?}");
     assert_missing(read_version(store, &key, made[2]).await, Noun::Version);
@@ -206,7 +212,7 @@ pub async fn without_versions_a_withdrawal_is_a_removal(store: &dyn Store) {
     let key = object(&id, "key");
     assert_missing(store.withdraw(&key, None, &unconditional()).await, Noun::Object);
     put(store, &key, "x").await;
-    let removed = Deleted { version: None, is_delete_marker: false };
+    let removed = Deleted { version: None, is_delete_marker: false, was_there: true };
     assert_eq!(store.withdraw(&key, None, &unconditional()).await.expect("removed"), removed);
     assert_missing(store.head(&key, None, &unconditional()).await, Noun::Object);
 }
@@ -241,7 +247,7 @@ pub async fn a_suspended_container_has_one_null_version(store: &dyn Store) {
         assert_eq!(ids(&all_versions(store, &id).await), [Some(VersionId::Null), kept.version]);
     }
     let deleted = store.delete(&key, None, &unconditional()).await.expect("deleted");
-    assert_eq!(deleted, Deleted { version: Some(VersionId::Null), is_delete_marker: true });
+    assert_eq!(deleted, Deleted { version: Some(VersionId::Null), is_delete_marker: true, was_there: true });
     assert_eq!(ids(&all_versions(store, &id).await), [Some(VersionId::Null), kept.version]);
     set_versioning(store, &id, Versioning::Enabled).await;
     let top = put(store, &key, "top").await;

@@ -117,18 +117,19 @@ impl History {
         if moment.versioning == Versioning::Off {
             self.find(None, moment.now)?;
             self.0.clear();
-            return Ok(Deleted { version: None, is_delete_marker: false });
+            return Ok(Deleted { version: None, is_delete_marker: false, was_there: true });
         }
+        let was_there = self.find(None, moment.now).is_ok();
         let (id, modified) = self.make_room(moment);
         self.0.push(Version { id, modified, object: None });
-        Ok(Deleted { version: Some(id), is_delete_marker: true })
+        Ok(Deleted { version: Some(id), is_delete_marker: true, was_there })
     }
 
     /// Removes one version for good.
     pub(super) fn remove(&mut self, id: VersionId) -> Result<Deleted> {
         let at = self.0.iter().position(|version| version.id == id).ok_or(Error::NotFound(Noun::Version))?;
         let removed = self.0.remove(at);
-        Ok(Deleted { version: Some(id), is_delete_marker: removed.object.is_none() })
+        Ok(Deleted { version: Some(id), is_delete_marker: removed.object.is_none(), was_there: true })
     }
 
     /// Takes the current version away, or removes one that is named, and leaves none current.
@@ -140,7 +141,7 @@ impl History {
             };
         }
         let top = self.0.last().map(|version| (version.id, version.modified));
-        let mut deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false };
+        let mut deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false, was_there: true };
         if let Some(id) = version {
             deleted = self.remove(id)?;
         } else {
@@ -157,7 +158,7 @@ impl History {
             let modified = moment.now.not_before(top.map(|(_, modified)| modified));
             self.0.push(Version { id, modified, object: None });
             if version.is_none() {
-                deleted = Deleted { version: Some(id), is_delete_marker: true };
+                deleted = Deleted { version: Some(id), is_delete_marker: true, was_there: true };
             }
         }
         if matches!(&self.0[..], [Version { id: VersionId::Null, object: None, .. }]) {
