@@ -202,10 +202,6 @@ impl Cluster {
         fs::read_to_string(self.folder.join(format!("{name}.log"))).expect("the process has a log")
     }
 
-    pub fn is_running(&self, name: &str) -> bool {
-        self.running.contains_key(name)
-    }
-
     /// Of the running process.
     pub fn id(&self, name: &str) -> u32 {
         self.running.get(name).expect("it runs").id()
