@@ -141,7 +141,8 @@ impl History {
             };
         }
         let top = self.0.last().map(|version| (version.id, version.modified));
-        let mut deleted = Deleted { version: Some(VersionId::Null), is_delete_marker: false, was_there: true };
+        let mut deleted =
+            Deleted { version: Some(VersionId::Null), is_delete_marker: false, was_there: true };
         if let Some(id) = version {
             deleted = self.remove(id)?;
         } else {
