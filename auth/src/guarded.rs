@@ -80,7 +80,21 @@ impl Guarded {
     }
 
     /// What is known of an object, for another purpose than reading it, such as showing its ACL.
+    /// Of a link that is what is known of the link itself.
     pub async fn head_for(
+        &self,
+        action: Action,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+    ) -> Result<ObjectInfo> {
+        match self.look(action, id, version, conditions).await {
+            Err(Error::Link(info)) => Ok(*info),
+            outcome => outcome,
+        }
+    }
+
+    async fn look(
         &self,
         action: Action,
         id: &ObjectId,

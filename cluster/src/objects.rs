@@ -46,8 +46,8 @@ impl ObjectStore for ClusterStore {
         let FoundObject { info, blobs, body, .. } = find(&self.shared, id, request.version, depth).await?;
         check_read(&info, &request.conditions)?;
         let stored_bytes = info.stored_bytes();
-        let span = match (request.range, info.shape) {
-            (None, _) | (_, Shape::SegmentList { .. }) => Span::whole(stored_bytes),
+        let span = match (request.range, &info.shape) {
+            (None, _) | (_, Shape::SegmentList { .. } | Shape::Link(_)) => Span::whole(stored_bytes),
             (Some(range), Shape::Plain) => {
                 range.of(stored_bytes).ok_or_else(|| Error::RangeUnsatisfiable(Box::new(info.clone())))?
             }
@@ -159,6 +159,9 @@ impl ObjectStore for ClusterStore {
 }
 
 fn check_read(info: &ObjectInfo, conditions: &Conditions) -> Result<()> {
+    if info.shape.link().is_some() {
+        return Err(Error::Link(Box::new(info.clone())));
+    }
     conditions.check_read(info).map_err(|unmet| match unmet {
         Unmet::NotModified => Error::NotModified(Box::new(info.clone())),
         Unmet::NothingToMatch | Unmet::PreconditionFailed => Error::PreconditionFailed,

@@ -46,6 +46,9 @@ pub enum Error {
     /// What was asked for is a delete marker. `is_current`: it was asked for as the object, not by its id.
     #[error("a delete marker")]
     DeleteMarker { version: VersionId, modified: Timestamp, is_current: bool },
+    /// What was asked for stands for another object; this is what is known of it, and all that it has.
+    #[error("a link to another object")]
+    Link(Box<ObjectInfo>),
     /// Versioning can't be turned off again.
     #[error("versioning can only be suspended")]
     VersioningStays,

@@ -13,6 +13,7 @@ pub mod container;
 pub mod content;
 pub mod error;
 pub mod limits;
+pub mod link;
 pub mod listing;
 pub mod metadata;
 pub mod name;
@@ -32,12 +33,13 @@ pub use container::{
 };
 pub use content::{Content, Digest, ETagStyle, Md5};
 pub use error::{Error, Noun, Result};
+pub use link::{Link, Pin};
 pub use listing::{ListEntry, ListQuery, Page};
 pub use metadata::{ObjectMetadata, Tags, UserMetadata};
 pub use name::{AccountName, ContainerId, ContainerName, NameError, ObjectId, ObjectKey};
 pub use object::{
-    Annotations, AnnotationsChange, Download, NewObject, ObjectEntry, ObjectInfo, ObjectStream, PartLayout,
-    Read, Shape,
+    Annotations, AnnotationsChange, Download, NewObject, NewShape, ObjectEntry, ObjectInfo, ObjectStream,
+    PartLayout, Read, Shape,
 };
 pub use range::{ByteRange, Span};
 pub use settings::{Setting, Settings, SettingsChange};

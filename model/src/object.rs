@@ -9,8 +9,9 @@ use futures_core::Stream;
 use crate::body::ByteStream;
 use crate::checksum::{ChecksumCell, StoredChecksum};
 use crate::condition::Conditions;
-use crate::content::{Content, Md5};
+use crate::content::{Content, Digest, Md5};
 use crate::error::Error;
+use crate::link::Link;
 use crate::metadata::{ObjectMetadata, Tags};
 use crate::name::ObjectKey;
 use crate::range::{ByteRange, Span};
@@ -31,8 +32,19 @@ pub struct NewObject {
     pub annotations: Annotations,
     /// The checksum that the writer's client chose, once the body has ended.
     pub checksum: ChecksumCell,
-    /// `Some`: the body is a list of segments, and this is what reading them in order gives.
-    pub segments: Option<Content>,
+    pub shape: NewShape,
+}
+
+/// What the body of an object to store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NewShape {
+    /// Its content.
+    #[default]
+    Plain,
+    /// A list of segments, and this is what reading them in order gives.
+    SegmentList(Content),
+    /// Nothing: whoever says so sees to it that the body is empty.
+    Link(Box<Link>),
 }
 
 /// What is said of an object by others than its writer, and changes without a new version.
@@ -75,7 +87,7 @@ pub struct ObjectInfo {
 }
 
 /// What the stored bytes of an object are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// Its content.
     #[default]
@@ -87,6 +99,9 @@ pub enum Shape {
         /// `None`: it was stored before this was kept.
         list_md5: Option<Md5>,
     },
+    /// None: it stands for another object. `get` and `head` fail with [`Error::Link`], whatever the conditions;
+    /// it is followed above the store.
+    Link(Box<Link>),
 }
 
 /// A part of an object that was joined from parts.
@@ -131,7 +146,7 @@ impl NewObject {
             body,
             annotations: Annotations::default(),
             checksum: ChecksumCell::default(),
-            segments: None,
+            shape: NewShape::Plain,
         }
     }
 }
@@ -152,9 +167,42 @@ impl ObjectInfo {
 
     /// How many bytes are stored for it.
     pub fn stored_bytes(&self) -> u64 {
-        match self.shape {
-            Shape::Plain => self.content.bytes,
-            Shape::SegmentList { list_bytes, .. } => list_bytes,
+        self.shape.stored_bytes(&self.content)
+    }
+}
+
+impl Shape {
+    /// How many bytes are stored for an object of this shape and content.
+    pub fn stored_bytes(&self, content: &Content) -> u64 {
+        match self {
+            Self::Plain => content.bytes,
+            Self::SegmentList { list_bytes, .. } => *list_bytes,
+            Self::Link(_) => 0,
+        }
+    }
+
+    /// What it stands for, if it is a link.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Plain | Self::SegmentList { .. } => None,
+        }
+    }
+}
+
+impl NewShape {
+    /// The object's content and shape, once its body has been stored with this content.
+    pub fn settled(self, stored: Content) -> (Content, Shape) {
+        match self {
+            Self::Plain => (stored, Shape::Plain),
+            Self::SegmentList(content) => {
+                let list_md5 = match stored.digest {
+                    Digest::Whole(md5) => Some(md5),
+                    Digest::Parts { .. } => None,
+                };
+                (content, Shape::SegmentList { list_bytes: stored.bytes, list_md5 })
+            }
+            Self::Link(link) => (stored, Shape::Link(link)),
         }
     }
 }
@@ -174,7 +222,7 @@ impl fmt::Debug for NewObject {
             .field("md5", &self.md5)
             .field("bytes", &self.bytes)
             .field("annotations", &self.annotations)
-            .field("segments", &self.segments)
+            .field("shape", &self.shape)
             .finish_non_exhaustive()
     }
 }

@@ -222,6 +222,7 @@ fn unless_taken() -> Conditions {
 async fn present(store: &dyn Store, id: &ObjectId) -> Result<Option<ObjectInfo>> {
     match store.head(id, None, &Conditions::none(ETagStyle::Swift)).await {
         Ok(info) => Ok(Some(info)),
+        Err(Error::Link(info)) => Ok(Some(*info)),
         Err(Error::NotFound(Noun::Object) | Error::DeleteMarker { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -232,6 +233,7 @@ async fn is_same(store: &dyn Store, kept: &ObjectId, info: &ObjectInfo) -> Resul
     let there = present(store, kept).await?;
     Ok(there.is_some_and(|there| {
         there.content.bytes == info.content.bytes
+            && there.shape == info.shape
             && there.metadata == info.metadata
             && there.content.etag(ETagStyle::Swift) == info.content.etag(ETagStyle::Swift)
     }))

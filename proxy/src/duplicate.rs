@@ -1,14 +1,14 @@
 //! Storing again, elsewhere, what a version of an object is.
 
-use futures_util::TryStreamExt as _;
+use futures_util::{TryStreamExt as _, stream};
 use martlet_model::{
-    BodyError, ChecksumCell, Conditions, Digest, Download, ETagStyle, Error, NewObject, ObjectId, ObjectInfo,
-    ObjectStore, Read, Result, Shape, VersionId,
+    BodyError, ChecksumCell, Conditions, Digest, Download, ETagStyle, Error, NewObject, NewShape, ObjectId,
+    ObjectInfo, ObjectStore, ObjectStream, Read, Result, Shape, VersionId,
 };
 
 /// Stores what `from` names at `to`, with everything that is said of it, if `conditions` hold there.
 ///
-/// The bytes stream through. A list of segments stays the list that it is;
+/// The bytes stream through. A list of segments stays the list that it is, and a link a link;
 /// what was joined from parts is one piece then, and has the ETag of one.
 pub(crate) async fn duplicate<F: ObjectStore + ?Sized, T: ObjectStore + ?Sized>(
     from: (&F, &ObjectId, Option<VersionId>),
@@ -17,18 +17,24 @@ pub(crate) async fn duplicate<F: ObjectStore + ?Sized, T: ObjectStore + ?Sized>(
 ) -> Result<ObjectInfo> {
     let (source, id, version) = from;
     let read = Read { version, conditions: Conditions::none(ETagStyle::Swift), range: None };
-    let copy = copy_of(source.get(id, read).await?, conditions);
+    let copy = match source.get(id, read).await {
+        Err(Error::Link(info)) => copy_of(*info, Box::pin(stream::empty()), conditions),
+        found => {
+            let Download { info, body, .. } = found?;
+            copy_of(info, body, conditions)
+        }
+    };
     let (target, id) = to;
     target.put(id, copy).await
 }
 
-fn copy_of(download: Download, conditions: Conditions) -> NewObject {
-    let Download { info, body, .. } = download;
+fn copy_of(info: ObjectInfo, body: ObjectStream, conditions: Conditions) -> NewObject {
     let bytes = info.stored_bytes();
-    let (md5, segments) = match (info.shape, info.content.digest) {
-        (Shape::Plain, Digest::Whole(md5)) => (Some(md5), None),
-        (Shape::Plain, Digest::Parts { .. }) => (None, None),
-        (Shape::SegmentList { .. }, _) => (None, Some(info.content)),
+    let (md5, shape) = match (info.shape, info.content.digest) {
+        (Shape::Plain, Digest::Whole(md5)) => (Some(md5), NewShape::Plain),
+        (Shape::Plain, Digest::Parts { .. }) => (None, NewShape::Plain),
+        (Shape::SegmentList { .. }, _) => (None, NewShape::SegmentList(info.content)),
+        (Shape::Link(link), _) => (None, NewShape::Link(link)),
     };
     let checksum = ChecksumCell::default();
     if let Some(known) = info.checksum {
@@ -44,7 +50,7 @@ fn copy_of(download: Download, conditions: Conditions) -> NewObject {
         bytes: Some(bytes),
         annotations: info.annotations,
         checksum,
-        segments,
+        shape,
         ..NewObject::new(info.metadata, conditions, body)
     }
 }

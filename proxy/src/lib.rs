@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod journal;
 mod large;
 pub mod limits;
+mod links;
 mod quota;
 pub mod request_id;
 mod route;

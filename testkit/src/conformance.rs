@@ -10,6 +10,7 @@ pub mod bodies;
 pub mod conditions;
 pub mod containers;
 pub mod expiry;
+pub mod links;
 pub mod listing;
 pub mod objects;
 pub mod races;
@@ -34,6 +35,7 @@ pub async fn all(store: &dyn Store) {
     races::all(store).await;
     annotations::all(store).await;
     segments::all(store).await;
+    links::all(store).await;
     settings::all(store).await;
     expiry::all(store).await;
     versions::all(store).await;

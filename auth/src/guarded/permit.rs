@@ -38,7 +38,11 @@ impl Guarded {
             }
         }
         let none = Conditions::none(ETagStyle::S3);
-        match self.unguarded().head(id, details.version, &none).await {
+        let found = match self.unguarded().head(id, details.version, &none).await {
+            Err(Error::Link(link)) => Ok(*link),
+            found => found,
+        };
+        match found {
             Ok(info) => {
                 decide_with(Some(&info.annotations))?;
                 Ok(Permit::OfObject { action, version: details.version, granted })
@@ -77,7 +81,9 @@ impl Permit {
         };
         let found = match &outcome {
             Ok(found) => Some(annotations(found)),
-            Err(Error::NotModified(info) | Error::RangeUnsatisfiable(info)) => Some(&info.annotations),
+            Err(Error::NotModified(info) | Error::RangeUnsatisfiable(info) | Error::Link(info)) => {
+                Some(&info.annotations)
+            }
             Err(error) if is_absence(error) => {
                 let must_list = guarded.context().absence == Absence::S3;
                 return if must_list && !guarded.is_told(granted, id) { Err(Denied.into()) } else { outcome };

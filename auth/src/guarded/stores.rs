@@ -130,7 +130,7 @@ impl ObjectStore for Guarded {
         conditions: &Conditions,
     ) -> Result<ObjectInfo> {
         let action = of_version(version, Action::GetObject, Action::GetObjectVersion);
-        self.head_for(action, id, version, conditions).await
+        self.look(action, id, version, conditions).await
     }
 
     async fn set_metadata(

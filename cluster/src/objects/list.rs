@@ -40,8 +40,10 @@ pub(super) async fn objects(
             return Ok(None);
         }
         let version = listed.version.or(is_versioned.then_some(VersionId::Null));
-        let ListedKind::Object(shape) = listed.kind else { return Ok(None) };
-        let ListedObject { content, content_type, modified, .. } = listed;
+        let ListedObject { kind: ListedKind::Object(shape), content, content_type, modified, .. } = listed
+        else {
+            return Ok(None);
+        };
         Ok(Some(ObjectEntry { key: ObjectKey::parse(key)?, content, content_type, modified, version, shape }))
     })
     .await
@@ -241,10 +243,11 @@ fn version_entry(
 }
 
 fn kind_of(listed: &ListedObject) -> VersionKind {
-    match listed.kind {
+    match &listed.kind {
         ListedKind::DeleteMarker => VersionKind::DeleteMarker,
         ListedKind::Object(shape) => {
-            VersionKind::Object { content: listed.content, content_type: listed.content_type.clone(), shape }
+            let (content, content_type) = (listed.content, listed.content_type.clone());
+            VersionKind::Object { content, content_type, shape: shape.clone() }
         }
     }
 }
@@ -255,7 +258,7 @@ fn described(version: &StoredVersion) -> (Timestamp, VersionKind) {
         Some(object) => VersionKind::Object {
             content: object.info.content,
             content_type: object.info.metadata.content_type.clone(),
-            shape: object.info.shape,
+            shape: object.info.shape.clone(),
         },
     };
     (version.modified(), kind)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use martlet_model::{Conditions, Content, Digest, NewObject, ObjectId, ObjectInfo, Result, Shape};
+use martlet_model::{Conditions, Content, Digest, NewObject, ObjectId, ObjectInfo, Result};
 
 use super::expiry;
 use super::keeper::Keeper;
@@ -13,20 +13,17 @@ use crate::cluster::Shared;
 /// Takes the body, and commits. The commit goes on when the caller leaves.
 pub(super) async fn put(shared: &Arc<Shared>, id: &ObjectId, new: NewObject) -> Result<ObjectInfo> {
     let keeper = Keeper::of(shared, id).await?;
-    let NewObject { metadata, conditions, md5, bytes, body, annotations, checksum, segments } = new;
+    let NewObject { metadata, conditions, md5, bytes, body, annotations, checksum, shape } = new;
     let incoming = Incoming { body, bytes, md5 };
     let received = receive(shared, incoming, Home::WithRow(keeper.head().row)).await?;
     let stored = Content { bytes: received.bytes, digest: Digest::Whole(received.md5) };
-    let shape = match segments {
-        Some(_) => Shape::SegmentList { list_bytes: stored.bytes, list_md5: Some(received.md5) },
-        None => Shape::Plain,
-    };
+    let (content, shape) = shape.settled(stored);
     let info = ObjectInfo {
         annotations,
         // The body has ended: now it is known.
         checksum: checksum.get(),
         shape,
-        ..ObjectInfo::new(segments.unwrap_or(stored), metadata, shared.now())
+        ..ObjectInfo::new(content, metadata, shared.now())
     };
     shared.background.carry_through(commit(keeper, received, info, conditions)).await
 }

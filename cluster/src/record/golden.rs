@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use martlet_model::{
     AccountName, Annotations, ChecksumAlgorithm, ChecksumKind, ChecksumPlan, ContainerId, ContainerInfo,
-    ContainerName, Content, Digest, DocumentKind, Md5, NewUpload, ObjectInfo, ObjectKey, ObjectMetadata,
-    PartInfo, PartNumber, Setting, Shape, StoredChecksum, Timestamp, UploadId, UserMetadata, VersionId,
-    Versioning,
+    ContainerName, Content, Digest, DocumentKind, Link, Md5, NewUpload, ObjectInfo, ObjectKey,
+    ObjectMetadata, PartInfo, PartNumber, Pin, Setting, Shape, StoredChecksum, Timestamp, UploadId,
+    UserMetadata, VersionId, Versioning,
 };
 use martlet_protocol::{BlobId, BlobRef, Checksum, RowKey, RowValue, SealToken, TableId, TableKind, Weight};
 use martlet_ring::PlacementHash;
@@ -216,6 +216,39 @@ fn check_list(list_md5: Option<Md5>, entry: &str) {
     let bytes = parts_of(&value);
     check(&bytes, entry, "0200000000000000000000000000");
     assert_eq!(ObjectRow::read(live(&bytes, &[blob()])), Ok(row));
+}
+
+#[test]
+fn link() {
+    let link = Link {
+        account: Some(AccountName::parse(b"acc").unwrap()),
+        container: ContainerName::parse(b"con").unwrap(),
+        key: ObjectKey::parse("key").unwrap(),
+        pin: Some(Pin { md5: Md5([5; 16]), bytes: 300, joined: Some(Md5([6; 16])) }),
+    };
+    let open = Link { account: None, pin: None, ..link.clone() };
+    for (link, bytes_of_link) in [
+        (open, "00 03 636f6e 03 6b6579 00".to_owned()),
+        (
+            link,
+            format!("01 03 616363 03 636f6e 03 6b6579 01 {} ac02 01 {}", "05".repeat(16), "06".repeat(16)),
+        ),
+    ] {
+        let content = Content { bytes: 0, digest: Digest::Whole(Md5([0xee; 16])) };
+        let shape = Shape::Link(Box::new(link));
+        let info = ObjectInfo { shape, ..ObjectInfo::new(content, ObjectMetadata::default(), MODIFIED) };
+        let object = StoredObject { info, origin: None, blobs: Vec::new() };
+        let row = ObjectRow { version: StoredVersion::Object(object), history: None };
+        let value = row.clone().into_value();
+        assert_eq!(value.weight(), Weight { objects: 1, bytes: 0 });
+        let bytes = parts_of(&value);
+        check(
+            &bytes,
+            &format!("020000{}00818081b184e991030000 04 {bytes_of_link}", "ee".repeat(16)).replace(' ', ""),
+            "0200000000000000000000000000",
+        );
+        assert_eq!(ObjectRow::read(live(&bytes, &[])), Ok(row));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod first;
 mod layout;
+mod link;
 
 use martlet_model::{
     Content, Digest, Md5, ObjectInfo, ObjectMetadata, Shape, Timestamp, UploadId, VersionId,
@@ -16,6 +17,7 @@ use super::metadata::MetadataTwin;
 use super::version::{History, HistoryTwin, IdTwin};
 use super::{FIRST, Live, RecordError, SECOND, encode_as, format_of, parse};
 pub(crate) use layout::Layout;
+use link::LinkTwin;
 
 /// A row of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub(crate) struct ListedObject {
     pub(crate) kind: ListedKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListedKind {
     Object(Shape),
     DeleteMarker,
@@ -74,11 +76,12 @@ struct EntryTwin<'a> {
     first: first::EntryTwin<'a>,
     version: Option<IdTwin>,
     delete_at_micros: Option<u64>,
-    kind: KindTwin,
+    #[serde(borrow)]
+    kind: KindTwin<'a>,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum KindTwin {
+#[derive(Serialize, Deserialize)]
+enum KindTwin<'a> {
     Plain,
     /// Written no more, but read: the list's MD5 wasn't kept.
     SegmentList {
@@ -89,6 +92,8 @@ enum KindTwin {
         list_bytes: u64,
         list_md5: [u8; 16],
     },
+    #[serde(borrow)]
+    Link(LinkTwin<'a>),
 }
 
 /// The layout of an object that was joined from parts follows it, to the end.
@@ -130,8 +135,8 @@ impl ObjectRow {
                 let layout = Layout::stored(live.record.slice_ref(layout));
                 let origin = upload.map(|upload| Origin { upload, layout });
                 let history = twin.history.map(History::from);
-                let shape = match listed.kind {
-                    ListedKind::Object(shape) => shape,
+                let shape = match &listed.kind {
+                    ListedKind::Object(shape) => shape.clone(),
                     ListedKind::DeleteMarker => return Ok(Self { version: listed.marker(), history }),
                 };
                 let info = ObjectInfo {
@@ -188,12 +193,15 @@ impl StoredObject {
                 ),
                 version: info.version.map(IdTwin::from),
                 delete_at_micros: info.metadata.delete_at.map(Timestamp::as_micros),
-                kind: match info.shape {
+                kind: match &info.shape {
                     Shape::Plain => KindTwin::Plain,
-                    Shape::SegmentList { list_bytes, list_md5: None } => KindTwin::SegmentList { list_bytes },
-                    Shape::SegmentList { list_bytes, list_md5: Some(Md5(list_md5)) } => {
-                        KindTwin::HashedList { list_bytes, list_md5 }
+                    Shape::SegmentList { list_bytes, list_md5: None } => {
+                        KindTwin::SegmentList { list_bytes: *list_bytes }
                     }
+                    Shape::SegmentList { list_bytes, list_md5: Some(Md5(list_md5)) } => {
+                        KindTwin::HashedList { list_bytes: *list_bytes, list_md5: *list_md5 }
+                    }
+                    Shape::Link(link) => KindTwin::Link(LinkTwin::of(link)),
                 },
             },
         );
@@ -252,6 +260,7 @@ pub(crate) fn listed(entry: &[u8]) -> Result<ListedObject, RecordError> {
                     ListedKind::Object(Shape::SegmentList { list_bytes, list_md5: Some(Md5(list_md5)) })
                 }
                 KindTwin::DeleteMarker => ListedKind::DeleteMarker,
+                KindTwin::Link(link) => ListedKind::Object(Shape::Link(Box::new(link.link()?))),
             };
             Ok(ListedObject {
                 version: twin.version.map(VersionId::from),
@@ -272,15 +281,12 @@ impl ListedObject {
 
     /// What a row in this table with this entry counts for.
     pub(crate) fn weight(&self, table: TableKind) -> Weight {
-        match self.kind {
+        match &self.kind {
             ListedKind::DeleteMarker => Weight::default(),
-            ListedKind::Object(shape) => {
-                let bytes = match shape {
-                    Shape::Plain => self.content.bytes,
-                    Shape::SegmentList { list_bytes, .. } => list_bytes,
-                };
-                Weight { objects: u64::from(table == TableKind::Objects), bytes }
-            }
+            ListedKind::Object(shape) => Weight {
+                objects: u64::from(table == TableKind::Objects),
+                bytes: shape.stored_bytes(&self.content),
+            },
         }
     }
 

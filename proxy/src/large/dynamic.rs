@@ -10,6 +10,7 @@ use martlet_model::{
 use percent_encoding::percent_decode_str;
 
 use super::plan::{Segment, SegmentOf};
+use crate::links::{self, LinkError};
 
 /// The most segments of a dynamic large object; one that has more can't be read.
 pub(crate) const SEGMENTS_COUNT_MAX: usize = 100_000;
@@ -48,12 +49,17 @@ pub(super) async fn segments(
         let page = store.list(&container, &query).await?;
         for entry in page.entries {
             let ListEntry::Item(entry) = entry else { continue };
+            let id = ObjectId { container: container.clone(), key: entry.key };
+            let content = match entry.shape.link() {
+                None => entry.content,
+                Some(_) => links::head_of_segment(store, &id).await.map_err(of_link)?.content,
+            };
             segments.push(Segment::Object(SegmentOf {
-                id: ObjectId { container: container.clone(), key: entry.key },
+                id,
                 version: None,
-                etag: entry.content.etag(ETagStyle::Swift),
-                bytes: entry.content.bytes,
-                span: Span::whole(entry.content.bytes),
+                etag: content.etag(ETagStyle::Swift),
+                bytes: content.bytes,
+                span: Span::whole(content.bytes),
             }));
         }
         if segments.len() > SEGMENTS_COUNT_MAX {
@@ -62,6 +68,19 @@ pub(super) async fn segments(
         match page.next {
             Some(next) => query.marker = Some(next),
             None => return Ok(segments),
+        }
+    }
+}
+
+/// A segment that can't be found is a fault of the object.
+fn of_link(error: LinkError) -> Error {
+    match error {
+        LinkError::Store(Error::NotFound(_) | Error::DeleteMarker { .. }) => {
+            Error::Damaged("a segment is a link to nothing")
+        }
+        LinkError::Store(error) => error,
+        LinkError::TooMany | LinkError::Changed { .. } | LinkError::Contradiction => {
+            Error::Damaged("a segment is a link that can't be followed")
         }
     }
 }

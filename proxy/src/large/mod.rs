@@ -105,8 +105,8 @@ pub(crate) async fn layout(
     info: &ObjectInfo,
 ) -> Result<Vec<PartLayout>, Error> {
     let is_dynamic = info.metadata.dynamic_manifest.is_some();
-    match (info.shape, info.content.digest) {
-        (Shape::Plain, Digest::Whole(_)) => Ok(Vec::new()),
+    match (&info.shape, info.content.digest) {
+        (Shape::Plain, Digest::Whole(_)) | (Shape::Link(_), _) => Ok(Vec::new()),
         (Shape::Plain, Digest::Parts { .. }) if !is_dynamic => store.layout(id, info.version).await,
         (Shape::Plain | Shape::SegmentList { .. }, _) => {
             let large = look(store, id, info.version, &Conditions::none(ETagStyle::Swift)).await?;
@@ -132,7 +132,8 @@ pub(crate) async fn look(
     }
     let info = found?;
     match info.shape {
-        Shape::Plain => Ok(Large::of_plain(id, info)),
+        // The store gives no link.
+        Shape::Plain | Shape::Link(_) => Ok(Large::of_plain(id, info)),
         Shape::SegmentList { .. } => {
             let read = Read { version: info.version, conditions: pinned(&info), range: None };
             match find(store, id, read).await? {

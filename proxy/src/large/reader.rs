@@ -16,6 +16,7 @@ use martlet_model::{ByteRange, Conditions, ETagStyle, Error, Match, ObjectStream
 
 use super::plan::{Piece, SegmentOf};
 use super::{DEPTH_MAX, Found, LargeError, find};
+use crate::links::{LinkError, Way};
 
 /// The bytes of some pieces, in order.
 pub(super) struct Reader {
@@ -198,7 +199,15 @@ async fn open(store: Guarded, segment: SegmentOf, depth: usize) -> Result<Opened
     let conditions = Conditions { if_match: Match::OneOf(vec![etag]), ..Conditions::none(ETagStyle::Swift) };
     let range = (span != Span::whole(bytes))
         .then(|| ByteRange::Between { first: span.start, last: span.end.saturating_sub(1) });
-    let found = find(&store, &id, Read { version, conditions, range }).await.map_err(as_segment)?;
+    let mut way = Way::to(&id, version);
+    let found = loop {
+        let read = Read { version: way.version(), conditions: conditions.clone(), range };
+        match find(&store, way.id(), read).await {
+            Err(LargeError::Store(Error::Link(link))) => way.follow(&link, &store).await.map_err(of_link)?,
+            found => break found.map_err(as_segment)?,
+        }
+    };
+    way.confirm(&store).await.map_err(of_link)?;
     match found {
         Found::Plain(download) if download.info.content.bytes == bytes => {
             Ok(Opened::Bytes(Current { body: download.body, left: span.bytes() }))
@@ -208,6 +217,15 @@ async fn open(store: Guarded, segment: SegmentOf, depth: usize) -> Result<Opened
             Ok(Opened::Pieces(super::plan::pieces(&large.segments, span, depth + 1)))
         }
         Found::Plain(_) | Found::Large(_) => Err(LargeError::Broken("a segment has another length")),
+    }
+}
+
+fn of_link(error: LinkError) -> LargeError {
+    match error {
+        LinkError::Store(error) => as_segment(error.into()),
+        LinkError::TooMany | LinkError::Changed { .. } | LinkError::Contradiction => {
+            LargeError::Broken("a segment is a link that can't be followed")
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use axum::response::Response;
 use http::header::LAST_MODIFIED;
 use martlet_auth::Action;
-use martlet_model::{Conditions, Digest, ETagStyle, ObjectId, ObjectInfo, PartLayout, PartNumber, VersionId};
+use martlet_model::{
+    Conditions, Digest, ETagStyle, Error, ObjectId, ObjectInfo, PartLayout, PartNumber, VersionId,
+};
 
 use super::command::{PARTS_PAGE_MAX, parse_part_marker};
 use super::headers::Headers;
@@ -11,6 +13,7 @@ use super::refusal::Refusal;
 use super::xml::Writer;
 use super::{Scene, answer, checksum};
 use crate::large;
+use crate::links::Way;
 
 const HEADER: &str = "x-amz-object-attributes";
 
@@ -77,7 +80,15 @@ impl Scene<'_> {
             Some(_) => Action::GetObjectVersionAttributes,
         };
         self.store.allow_object(action, object, read.version).await?;
-        let info = large::head(self.store, object, read.version, &Conditions::none(ETagStyle::S3)).await?;
+        let mut way = Way::to(object, read.version);
+        let none = Conditions::none(ETagStyle::S3);
+        let info = loop {
+            match large::head(self.store, way.id(), way.version(), &none).await {
+                Err(Error::Link(link)) => way.follow(&link, self.store).await?,
+                outcome => break outcome?,
+            }
+        };
+        let object = way.id();
         let is_joined = matches!(info.content.digest, Digest::Parts { .. });
         let parts = if is_joined && read.wants(Attribute::ObjectParts) {
             large::layout(self.store, object, &info).await?

@@ -22,6 +22,7 @@ use super::resource::Resource;
 use super::xml::Writer;
 use super::{Scene, answer, check_owner, checksum, container_of};
 use crate::large;
+use crate::links::Way;
 use crate::trouble::Trouble;
 
 /// The header that makes a write a copy.
@@ -207,7 +208,16 @@ impl Scene<'_> {
         let container = container_of(&bucket, self.store).await?;
         check_owner(&container, expected_owner.as_deref(), self.store).await?;
         let object = ObjectId { container, key };
-        match large::get(self.store, &object, Read { version, conditions, range }).await {
+        let mut way = Way::to(&object, version);
+        let found = loop {
+            let read = Read { version: way.version(), conditions: conditions.clone(), range };
+            match large::get(self.store, way.id(), read).await {
+                Err(Error::Link(link)) => way.follow(&link, self.store).await?,
+                outcome => break outcome,
+            }
+        };
+        way.confirm(self.store).await?;
+        match found {
             Ok(found) if found.span.bytes() > PUT_BYTES_MAX => {
                 Err(Refusal::Request("the source is larger than 5368709120 bytes"))
             }

@@ -19,9 +19,10 @@ use super::refusal::Refusal;
 use super::{Scene, answer};
 use crate::body::{RequestBody, download};
 use crate::large;
+use crate::links::Way;
 
 /// Headers of the answer that the reader chooses (`response-*`).
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) content_type: Option<String>,
     pub(super) content_encoding: Option<String>,
@@ -85,6 +86,20 @@ impl Scene<'_> {
 
     pub(super) async fn get_object(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {
         self.check_overrides(&read.overrides)?;
+        let mut way = Way::to(object, read.version);
+        loop {
+            let there = ReadObject { version: way.version(), ..read.clone() };
+            match self.get_object_at(way.id(), there).await {
+                Err(Refusal::Store(Error::Link(link))) => way.follow(&link, self.store).await?,
+                outcome => {
+                    way.confirm(self.store).await?;
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    async fn get_object_at(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {
         let ReadObject { version, conditions, piece, overrides, shows_checksum } = read;
         let (found, is_whole) = match piece {
             Piece::Part(number) => {
@@ -141,6 +156,20 @@ impl Scene<'_> {
 
     pub(super) async fn head_object(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {
         self.check_overrides(&read.overrides)?;
+        let mut way = Way::to(object, read.version);
+        loop {
+            let there = ReadObject { version: way.version(), ..read.clone() };
+            match self.head_object_at(way.id(), there).await {
+                Err(Refusal::Store(Error::Link(link))) => way.follow(&link, self.store).await?,
+                outcome => {
+                    way.confirm(self.store).await?;
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    async fn head_object_at(&self, object: &ObjectId, read: ReadObject) -> Result<Response, Refusal> {
         if let Piece::Part(number) = read.piece {
             return self.head_part(object, read, number).await;
         }

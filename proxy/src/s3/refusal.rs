@@ -25,6 +25,7 @@ use super::cors::CorsRefusal;
 use super::xml::Writer;
 use crate::dialect::About;
 use crate::journal::Cause;
+use crate::links::LinkError;
 use code::Code;
 
 pub use access::{AclRefusal, FormRefusal};
@@ -81,6 +82,8 @@ pub enum Refusal {
     PartNumber,
     /// A key that is to be removed has no letters.
     NoKey,
+    /// A link can't be followed.
+    Link(LinkError),
 }
 
 /// A parameter or header that has no meaning as it is.
@@ -181,6 +184,15 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<LinkError> for Refusal {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Store(error) => Self::Store(error),
+            error => Self::Link(error),
+        }
     }
 }
 

@@ -14,8 +14,7 @@ use super::extract;
 use super::headers::{HEADER_VALUE_BYTES_MAX, METADATA_NAME_BYTES_MAX, METADATA_VALUE_BYTES_MAX};
 use super::heartbeat;
 use super::slo;
-use crate::large;
-use crate::s3;
+use crate::{large, links, s3};
 
 /// The name of the one storage policy. It is the name that Swift gives to its first.
 pub(super) const STORAGE_POLICY: &str = "Policy-0";
@@ -66,6 +65,7 @@ pub(super) fn answer() -> Response {
             "yield_frequency": heartbeat::BEAT_INTERVAL.as_secs(),
             "allow_async_delete": false,
         },
+        "symlink": { "symloop_max": links::LINKS_COUNT_MAX, "static_links": true },
         "dlo": { "max_segments": large::SEGMENTS_COUNT_MAX },
         "bulk_upload": {
             "max_containers_per_extraction": extract::CONTAINERS_COUNT_MAX,

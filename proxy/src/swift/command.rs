@@ -19,6 +19,7 @@ use super::query::Query;
 use super::read::{self, GetObject, HeadObject};
 use super::refusal::Refusal;
 use super::slo::{self, DeleteLarge, PutLarge};
+use super::symlink::{self, PutLink};
 use super::temp_url;
 use super::unoffered;
 use super::versions::{self, ListVersions, PutVersion};
@@ -41,6 +42,7 @@ pub enum Command {
     PostContainer(ChangeContainer),
     DeleteContainer(ContainerId),
     PutObject(Box<PutObject>),
+    PutLink(Box<PutLink>),
     PutVersion(PutVersion),
     PutLarge(Box<PutLarge>),
     CopyObject(Box<CopyObject>),
@@ -107,6 +109,7 @@ impl Command {
             Self::PostContainer(_) => "PostContainer",
             Self::DeleteContainer(_) => "DeleteContainer",
             Self::PutObject(_) => "PutObject",
+            Self::PutLink(_) => "PutLink",
             Self::PutVersion(_) => "PutVersion",
             Self::PutLarge(_) => "PutLarge",
             Self::CopyObject(_) => "CopyObject",
@@ -134,6 +137,7 @@ impl Command {
             Self::HeadContainer(command) => &command.id.account,
             Self::DeleteContainer(id) => &id.account,
             Self::PutObject(command) => &command.id.container.account,
+            Self::PutLink(command) => &command.id.container.account,
             Self::PutVersion(command) => &command.id.container.account,
             Self::PutLarge(command) => &command.id.container.account,
             // Whose the other object is, is told by who denies it.
@@ -180,6 +184,9 @@ fn of_container(id: ContainerId, head: &Parts, query: &Query<'_>) -> Result<Comm
 }
 
 fn of_object(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result<Command, Refusal> {
+    if head.method == Method::PUT && symlink::is_link(&head.headers) && !copy::is_copy(&head.headers) {
+        return Ok(Command::PutLink(Box::new(symlink::parse_put(id, head, query)?)));
+    }
     if let Some(command) = of_manifest(&id, head, query)? {
         return Ok(command);
     }

@@ -11,7 +11,7 @@ use martlet_auth::Guarded;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::store::whole_body;
 use martlet_model::{
-    AccountName, Conditions, Digest, ETagStyle, Error, NewObject, ObjectId, ObjectInfo, ObjectMetadata,
+    AccountName, Conditions, Digest, ETagStyle, Error, Link, NewObject, ObjectId, ObjectInfo, ObjectMetadata,
     ObjectStore as _, Shape, Timestamp, UserMetadata, VersionId,
 };
 use percent_encoding::percent_decode_str;
@@ -28,7 +28,8 @@ use super::path::Target;
 use super::query::Query;
 use super::read::{self, Extent, GetObject, Opened, Reading};
 use super::refusal::Refusal;
-use super::slo::{self, Made, Making, NewLarge, quoted};
+use super::slo::{self, Made, NewLarge, quoted};
+use super::symlink::{self, Making, NewLink};
 use crate::request_id::RequestId;
 use crate::trouble::Trouble;
 
@@ -42,6 +43,8 @@ pub struct CopyObject {
     pub metadata: ObjectMetadata,
     pub expiry: Expiry,
     pub kept: Kept,
+    /// In which account the target is of a link that is copied itself; `None`: where the link has it.
+    pub link_account: Option<AccountName>,
 }
 
 /// What of the source's metadata the copy gets.
@@ -98,6 +101,7 @@ fn parse(
     query: &Query<'_>,
 ) -> Result<CopyObject, Refusal> {
     let request = &head.headers;
+    symlink::refuse_in_copy(request)?;
     let has_body = request.contains_key("transfer-encoding")
         || headers::text(request, CONTENT_LENGTH.as_str())?.is_some_and(|length| length != "0");
     if has_body {
@@ -112,10 +116,11 @@ fn parse(
     let (metadata, expiry) = object::parse_said(&target, request)?;
     let fresh = headers::is_true(request, "x-fresh-metadata")?;
     let kept = if fresh { Kept::ContentType } else { Kept::Rest };
-    Ok(CopyObject { source, target, metadata, expiry, kept })
+    let link_account = symlink::target_account(request)?;
+    Ok(CopyObject { source, target, metadata, expiry, kept, link_account })
 }
 
-fn account_of(request: &HeaderMap, name: &str) -> Result<Option<AccountName>, Refusal> {
+pub(super) fn account_of(request: &HeaderMap, name: &str) -> Result<Option<AccountName>, Refusal> {
     let Some(given) = headers::text(request, name)?.filter(|given| !given.is_empty()) else {
         return Ok(None);
     };
@@ -127,7 +132,7 @@ fn account_of(request: &HeaderMap, name: &str) -> Result<Option<AccountName>, Re
 }
 
 /// `container/object`, percent-encoded, with or without a slash in front.
-fn object_of(account: &AccountName, given: &str, form: &'static str) -> Result<ObjectId, Refusal> {
+pub(super) fn object_of(account: &AccountName, given: &str, form: &'static str) -> Result<ObjectId, Refusal> {
     let decoded: Vec<u8> = percent_decode_str(given).collect();
     let name = decoded.strip_prefix(b"/").unwrap_or(&decoded);
     match Target::below(account, name) {
@@ -143,10 +148,10 @@ pub(super) async fn perform(
     now: Timestamp,
     request: RequestId,
 ) -> Result<Response, Refusal> {
-    let CopyObject { source, target, metadata, expiry, kept } = command;
+    let CopyObject { source, target, metadata, expiry, kept, link_account } = command;
     let end = expiry.resolve(now)?;
     let source = GetObject { reading: source.reading.settled(&source.id, store).await?, ..source };
-    let opened = read::open(&source, store, request).await?;
+    let (opened, _) = read::open(&source, store, request).await?;
     let from = opened.info.clone();
     let is_manifest = source.reading.manifest.is_some();
     let metadata = merged(metadata, &from.metadata, kept)?;
@@ -163,11 +168,12 @@ pub(super) async fn perform(
         ..metadata
     };
     let told = told(&source.id, &from, &metadata);
-    let info = match (is_manifest, from.shape) {
+    let info = match (is_manifest, &from.shape) {
+        (_, Shape::Link(link)) => copy_link(&target, link, link_account, metadata, store).await?,
         (true, Shape::SegmentList { .. }) => {
             let list = opened.body.try_collect::<bytes::BytesMut>().await?.freeze();
             let new = NewLarge { metadata, conditions: Conditions::none(ETagStyle::Swift), etag: None };
-            match Making::of_list(target, &list, new)?.carry_out(store).await? {
+            match slo::Making::of_list(target, &list, new)?.carry_out(store).await? {
                 Made::Object(info) => *info,
                 Made::Problems(errors) => return Ok(slo::problems(errors, Format::Plain)),
             }
@@ -177,6 +183,25 @@ pub(super) async fn perform(
     let mut response = object::created(&info);
     response.headers_mut().extend(told);
     Ok(response)
+}
+
+/// A copy of a link stands for what the link does. One that leaves the account open stands for an object
+/// of the account that it is in; one for a certain state is still good only where that is still there.
+async fn copy_link(
+    target: &ObjectId,
+    link: &Link,
+    account: Option<AccountName>,
+    metadata: ObjectMetadata,
+    store: &Guarded,
+) -> Result<ObjectInfo, Refusal> {
+    let link = Link { account: account.or(link.account.clone()), ..link.clone() };
+    if link.target(target) == *target {
+        return Err(Refusal::Malformed("Symlink cannot target itself".into()));
+    }
+    let etag = link.pin.map(|pin| pin.md5.to_string());
+    let conditions = Conditions::none(ETagStyle::Swift);
+    let new = NewLink { link, etag, metadata, conditions, md5: None };
+    Making { id: target.clone(), new }.carry_out(store).await
 }
 
 async fn store_copy(

@@ -13,6 +13,7 @@ use crate::archive::DELETE_MARKER;
 use super::capabilities::STORAGE_POLICY;
 use super::date;
 use super::format::Format;
+use super::symlink;
 use super::versions::location_of;
 
 /// What an object is said to be when its writer didn't say.
@@ -43,48 +44,57 @@ pub(super) fn containers(
 pub(super) fn objects(container: &ContainerId, entries: &[ListEntry<ObjectEntry>], format: Format) -> String {
     match format {
         Format::Plain => plain(entries, |entry| entry.key.as_str()),
-        Format::Json => json(entries, |entry| JsonObject {
-            name: entry.key.as_str(),
-            hash: hash(&entry.content, entry.shape),
-            bytes: entry.content.bytes,
-            content_type: entry.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
-            last_modified: JsonDate(entry.modified),
-            slo_etag: slo_etag(&entry.content),
-            version_symlink: matches!(entry.version, Some(VersionId::Id(_))),
-            symlink_path: match entry.version {
-                Some(version @ VersionId::Id(_)) => Some(location_of(container, &entry.key, version)),
-                Some(VersionId::Null) | None => None,
-            },
+        Format::Json => json(entries, |entry| {
+            let object = JsonObject {
+                name: entry.key.as_str(),
+                hash: hash(&entry.content, &entry.shape),
+                bytes: entry.content.bytes,
+                content_type: entry.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
+                last_modified: JsonDate(entry.modified),
+                slo_etag: slo_etag(&entry.content),
+                version_symlink: matches!(entry.version, Some(VersionId::Id(_))),
+                symlink_path: match entry.version {
+                    Some(version @ VersionId::Id(_)) => Some(location_of(container, &entry.key, version)),
+                    Some(VersionId::Null) | None => None,
+                },
+                symlink_etag: None,
+                symlink_bytes: None,
+            };
+            object.linked(&entry.shape, container)
         }),
         Format::Xml | Format::TextXml => xml_objects(&container.name, entries),
     }
 }
 
 /// The versions of a container's objects, as JSON.
-pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
+pub(super) fn versions(container: &ContainerId, entries: &[ListEntry<VersionEntry>]) -> String {
     json(entries, |entry| {
         let slo_etag = match &entry.kind {
             VersionKind::Object { content, .. } => slo_etag(content),
             VersionKind::DeleteMarker => None,
         };
         let (hash, bytes, content_type) = match &entry.kind {
-            VersionKind::Object { content, content_type, shape } => (
-                hash(content, *shape),
-                content.bytes,
-                content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN),
-            ),
+            VersionKind::Object { content, content_type, shape } => {
+                (hash(content, shape), content.bytes, content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN))
+            }
             VersionKind::DeleteMarker => (Md5::of(b"").to_string(), 0, DELETE_MARKER),
         };
+        let object = JsonObject {
+            name: entry.key.as_str(),
+            hash,
+            bytes,
+            content_type,
+            last_modified: JsonDate(entry.modified),
+            slo_etag,
+            version_symlink: false,
+            symlink_path: None,
+            symlink_etag: None,
+            symlink_bytes: None,
+        };
         JsonVersion {
-            object: JsonObject {
-                name: entry.key.as_str(),
-                hash,
-                bytes,
-                content_type,
-                last_modified: JsonDate(entry.modified),
-                slo_etag,
-                version_symlink: false,
-                symlink_path: None,
+            object: match &entry.kind {
+                VersionKind::Object { shape, .. } => object.linked(shape, container),
+                VersionKind::DeleteMarker => object,
             },
             version_id: entry.version.to_string(),
             is_latest: entry.is_latest,
@@ -93,10 +103,12 @@ pub(super) fn versions(entries: &[ListEntry<VersionEntry>]) -> String {
 }
 
 /// The MD5 of what is stored: of a list of segments, that of the list.
-fn hash(content: &Content, shape: Shape) -> String {
+fn hash(content: &Content, shape: &Shape) -> String {
     match shape {
         Shape::SegmentList { list_md5: Some(md5), .. } => md5.to_string(),
-        Shape::SegmentList { list_md5: None, .. } | Shape::Plain => content.etag(ETagStyle::Swift),
+        Shape::SegmentList { list_md5: None, .. } | Shape::Plain | Shape::Link(_) => {
+            content.etag(ETagStyle::Swift)
+        }
     }
 }
 
@@ -147,9 +159,28 @@ struct JsonObject<'a> {
     /// Swift stores the versions of objects elsewhere, and tells where; clients know by this that there are any.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     version_symlink: bool,
-    /// Where the version is found that is the current one.
+    /// Where the version is found that is the current one; of a link, what it stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     symlink_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symlink_etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symlink_bytes: Option<u64>,
+}
+
+impl JsonObject<'_> {
+    /// With what it stands for, if it is a link.
+    fn linked(self, shape: &Shape, container: &ContainerId) -> Self {
+        let Some(link) = shape.link() else { return self };
+        let slo_etag = link.pin.and_then(|pin| pin.joined).map(|md5| format!("\"{md5}\""));
+        Self {
+            slo_etag: self.slo_etag.or(slo_etag),
+            symlink_path: Some(symlink::path_from(link, container)),
+            symlink_etag: link.pin.map(|pin| pin.md5.to_string()),
+            symlink_bytes: link.pin.map(|pin| pin.bytes),
+            ..self
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -217,7 +248,7 @@ fn xml_objects(container: &ContainerName, entries: &[ListEntry<ObjectEntry>]) ->
             ListEntry::Item(entry) => {
                 xml.push_str("<object>");
                 element(&mut xml, "name", entry.key.as_str());
-                element(&mut xml, "hash", &hash(&entry.content, entry.shape));
+                element(&mut xml, "hash", &hash(&entry.content, &entry.shape));
                 element(&mut xml, "bytes", &entry.content.bytes.to_string());
                 let content_type = entry.content_type.as_deref().unwrap_or(CONTENT_TYPE_UNKNOWN);
                 element(&mut xml, "content_type", content_type);

@@ -39,6 +39,7 @@ mod refusal;
 mod report;
 mod settings;
 mod slo;
+mod symlink;
 mod temp_url;
 mod unoffered;
 mod versions;
@@ -46,7 +47,7 @@ mod versions;
 use std::sync::Arc;
 
 use axum::response::Response;
-use http::header::{ALLOW, CONNECTION, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_LOCATION, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use martlet_auth::token::TokenKey;
@@ -183,6 +184,7 @@ impl Swift {
             Command::PostContainer(command) => container::post(command, store).await,
             Command::DeleteContainer(id) => container::delete(id, store).await,
             Command::PutObject(command) => object::put(*command, body, store, now).await,
+            Command::PutLink(command) => symlink::put(*command, body, store, now).await,
             Command::PutVersion(command) => versions::put(command, store).await,
             Command::PutLarge(command) => slo::put(*command, body, store, now).await,
             Command::CopyObject(command) => copy::perform(*command, store, now, about.id).await,
@@ -211,6 +213,9 @@ fn challenged(refusal: Refusal, identity: &Identity, account: Option<AccountName
         (Refusal::Store(Error::Denied), Identity::Anonymous | Identity::Bearer(_), Some(account)) => {
             Refusal::Unauthorized { realm: Realm::Account(account.to_string()) }
         }
+        (Refusal::Behind { location, refusal }, identity, account) => {
+            Refusal::Behind { location, refusal: Box::new(challenged(*refusal, identity, account)) }
+        }
         (refusal, _, _) => refusal,
     }
 }
@@ -233,6 +238,9 @@ fn transaction(id: RequestId) -> HeaderValue {
 
 /// What isn't the client's business is told to the log alone.
 fn cause(refusal: &Refusal, about: &About) -> Option<Cause> {
+    if let Refusal::Behind { refusal, .. } = refusal {
+        return cause(refusal, about);
+    }
     if let Refusal::BrokenManifest(reason) = refusal {
         tracing::warn!(request = %about.id, reason, "a large object can't be read");
     }
@@ -261,6 +269,10 @@ fn render(refusal: &Refusal) -> Response {
 fn refusal_headers(refusal: &Refusal) -> HeaderMap {
     let mut headers = HeaderMap::new();
     match refusal {
+        Refusal::Behind { location, refusal } => {
+            headers = refusal_headers(refusal);
+            headers.insert(CONTENT_LOCATION, answer::header_value(location));
+        }
         Refusal::Unauthorized { realm }
         | Refusal::LinkInvalid { realm }
         | Refusal::FormInvalid { realm, .. } => {

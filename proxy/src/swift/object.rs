@@ -24,6 +24,7 @@ use super::headers::{self, Dates, Owner};
 use super::joined;
 use super::listing::CONTENT_TYPE_UNKNOWN;
 use super::refusal::{self, Refusal};
+use super::symlink;
 use super::versions;
 use crate::body::RequestBody;
 use crate::large::DynamicManifest;
@@ -71,13 +72,19 @@ pub(super) fn parse_written(
     id: &ObjectId,
     request: &HeaderMap,
 ) -> Result<(ObjectMetadata, Expiry, Conditions), Refusal> {
+    let conditions = conditions_of_new(request)?;
+    let (metadata, expiry) = parse_said(id, request)?;
+    let content_type = Some(content_type::of_new(request, &id.key)?);
+    Ok((ObjectMetadata { content_type, ..metadata }, expiry, conditions))
+}
+
+/// Under which conditions a PUT is carried out.
+pub(super) fn conditions_of_new(request: &HeaderMap) -> Result<Conditions, Refusal> {
     let conditions = write_conditions(request)?;
     if matches!(conditions.if_none_match, Match::OneOf(_)) {
         return Err(Refusal::Malformed("If-None-Match only supports *".into()));
     }
-    let (metadata, expiry) = parse_said(id, request)?;
-    let content_type = Some(content_type::of_new(request, &id.key)?);
-    Ok((ObjectMetadata { content_type, ..metadata }, expiry, conditions))
+    Ok(conditions)
 }
 
 /// What a head says of an object, without guesses.
@@ -91,6 +98,7 @@ pub(super) fn parse_said(id: &ObjectId, request: &HeaderMap) -> Result<(ObjectMe
 
 pub(super) fn parse_post(id: ObjectId, head: &Parts) -> Result<PostObject, Refusal> {
     let request = &head.headers;
+    symlink::refuse_in_post(request)?;
     let content_type = content_type::given(request)?;
     Ok(PostObject {
         id,
@@ -175,8 +183,11 @@ pub(super) fn created(info: &ObjectInfo) -> Response {
 pub(super) async fn post(command: PostObject, store: &Guarded, now: Timestamp) -> Result<Response, Refusal> {
     let PostObject { id, metadata, expiry, conditions } = command;
     let metadata = ObjectMetadata { delete_at: expiry.resolve(now)?, ..metadata };
-    store.set_metadata(&id, metadata, &conditions).await?;
-    Ok(answer::accepted(HeaderMap::new()))
+    let info = store.set_metadata(&id, metadata, &conditions).await?;
+    Ok(match info.shape.link() {
+        Some(link) => symlink::redirected(&id, link),
+        None => answer::accepted(HeaderMap::new()),
+    })
 }
 
 pub(super) async fn delete(command: DeleteObject, store: &Guarded) -> Result<Response, Refusal> {

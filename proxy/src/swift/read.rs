@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
@@ -19,13 +19,14 @@ use super::object::{check_dates, render};
 use super::query::Query;
 use super::ranges::{self, Multipart, PART_END};
 use super::refusal::Refusal;
+use super::symlink::{self, Links};
 use super::versions;
 use crate::body;
 use crate::large::{self, Found, Large, LargeError, Piece};
 use crate::request_id::RequestId;
 
 /// GET of an object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GetObject {
     pub id: ObjectId,
     pub reading: Reading,
@@ -35,14 +36,14 @@ pub struct GetObject {
 }
 
 /// HEAD of an object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HeadObject {
     pub id: ObjectId,
     pub reading: Reading,
 }
 
 /// What GET and HEAD have in common.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// `None`: the current one.
     pub version: Option<VersionId>,
@@ -52,6 +53,7 @@ pub struct Reading {
     pub manifest: Option<ManifestForm>,
     /// One part of an object that has several, counted from 1. Where there are none it means nothing, as in Swift.
     pub part: Option<usize>,
+    pub links: Links,
 }
 
 impl Reading {
@@ -71,6 +73,7 @@ impl Reading {
             dates: Dates::parse(request)?,
             manifest: joined::manifest_form(query)?,
             part,
+            links: symlink::meant(query)?,
         })
     }
 }
@@ -79,6 +82,20 @@ impl Reading {
     /// With the version as the store knows it.
     pub(super) async fn settled(self, id: &ObjectId, store: &Guarded) -> Result<Self, Refusal> {
         Ok(Self { version: versions::settled(self.version, id, store).await?, ..self })
+    }
+}
+
+impl GetObject {
+    /// The same, of the current version of another object.
+    pub(super) fn at(&self, id: &ObjectId) -> Self {
+        Self { id: id.clone(), reading: Reading { version: None, ..self.reading.clone() }, ..self.clone() }
+    }
+}
+
+impl HeadObject {
+    /// The same, of the current version of another object.
+    pub(super) fn at(&self, id: &ObjectId) -> Self {
+        Self { id: id.clone(), reading: Reading { version: None, ..self.reading.clone() } }
     }
 }
 
@@ -138,18 +155,43 @@ pub(super) async fn get(
     request: RequestId,
 ) -> Result<Response, Refusal> {
     let command = GetObject { reading: command.reading.settled(&command.id, store).await?, ..command };
-    let opened = open(&command, store, request).await?;
+    let (opened, found_at) = open(&command, store, request).await?;
     let mut headers = described(&opened.info, opened.list_md5, command.reading.manifest);
     if let Some(count) = opened.parts_count {
         headers.insert("x-parts-count", HeaderValue::from(count));
     }
-    versions::locate(&mut headers, &command.id, (command.reading.version, opened.info.version));
+    match found_at {
+        None => versions::locate(&mut headers, &command.id, (command.reading.version, opened.info.version)),
+        Some(id) => {
+            headers.insert(CONTENT_LOCATION, answer::header_value(&symlink::path(&id)));
+        }
+    }
     let status = extend(&mut headers, &opened.info, &opened.extent);
     Ok(answer::with_body(status, headers, body::download(opened.body, request)))
 }
 
-/// Opens the object as asked.
+/// Opens the object as asked, or what it stands for; then it is told where that is.
 pub(super) async fn open(
+    command: &GetObject,
+    store: &Guarded,
+    request: RequestId,
+) -> Result<(Opened, Option<ObjectId>), Refusal> {
+    match (open_here(command, store, request).await, command.reading.links) {
+        (Err(Refusal::Store(Error::Link(link))), Links::Followed) => {
+            let (opened, id) = symlink::opened(command, link, store, request).await?;
+            Ok((opened, Some(id)))
+        }
+        (Err(Refusal::Store(Error::Link(link))), Links::Shown) => {
+            check_conditions(&command.reading.conditions, &link)?;
+            let itself = Large::of_bytes(*link, Bytes::new());
+            Ok((open_parts(command, itself, &command.ranges, store, request).await?, None))
+        }
+        (outcome, _) => Ok((outcome?, None)),
+    }
+}
+
+/// Opens the object as asked; a link is the store's refusal [`Error::Link`].
+pub(super) async fn open_here(
     command: &GetObject,
     store: &Guarded,
     request: RequestId,
@@ -370,10 +412,28 @@ async fn part_of(
 }
 
 pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Response, Refusal> {
+    let reading = command.reading.settled(&command.id, store).await?;
+    let command = HeadObject { reading, ..command };
+    match (head_here(&command, store).await, command.reading.links) {
+        (Err(Refusal::Store(Error::Link(link))), Links::Followed) => {
+            symlink::told(&command, link, store).await
+        }
+        (Err(Refusal::Store(Error::Link(link))), Links::Shown) => {
+            check_conditions(&command.reading.conditions, &link)?;
+            check_dates(command.reading.dates, &link)?;
+            let mut headers = described(&link, None, None);
+            let status = extend(&mut headers, &link, &Extent::Whole);
+            Ok(answer::empty(status, headers))
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Tells of the object as asked; a link is the store's refusal [`Error::Link`].
+pub(super) async fn head_here(command: &HeadObject, store: &Guarded) -> Result<Response, Refusal> {
     let HeadObject { id, reading } = command;
-    let reading = reading.settled(&id, store).await?;
     if let Some(number) = reading.part
-        && let Some(part) = part_of(&id, &reading, number, store).await.map_err(Refusal::without_words)?
+        && let Some(part) = part_of(id, reading, number, store).await.map_err(Refusal::without_words)?
     {
         let PartOf { subject, span, count } = part;
         let mut headers = described(&subject.info, subject.list_md5, None);
@@ -381,10 +441,10 @@ pub(super) async fn head(command: HeadObject, store: &Guarded) -> Result<Respons
         let status = extend(&mut headers, &subject.info, &Extent::Part(span));
         return Ok(answer::empty(status, headers));
     }
-    let (info, list_md5) = subject_of(&id, &reading, store).await?;
+    let (info, list_md5) = subject_of(id, reading, store).await?;
     check_dates(reading.dates, &info)?;
     let mut headers = described(&info, list_md5, reading.manifest);
-    versions::locate(&mut headers, &id, (reading.version, info.version));
+    versions::locate(&mut headers, id, (reading.version, info.version));
     let status = extend(&mut headers, &info, &Extent::Whole);
     Ok(answer::empty(status, headers))
 }
@@ -409,10 +469,13 @@ async fn subject_of(
 /// The headers that don't depend on how much of the object is sent.
 fn described(info: &ObjectInfo, list_md5: Option<Md5>, manifest: Option<ManifestForm>) -> HeaderMap {
     let mut headers = render(info);
+    if let Some(link) = info.shape.link() {
+        symlink::describe(&mut headers, link);
+    }
     if let Some(md5) = list_md5 {
         headers.insert("x-manifest-etag", answer::header_value(&md5.to_string()));
     }
-    if manifest.is_some() && info.shape != Shape::Plain {
+    if manifest.is_some() && matches!(info.shape, Shape::SegmentList { .. }) {
         headers.insert("x-static-large-object", HeaderValue::from_static("True"));
         if manifest == Some(ManifestForm::Stored) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));

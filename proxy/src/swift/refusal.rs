@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::large::LargeError;
 use martlet_model::{BodyError, Error, NameError, ObjectInfo};
+
+use super::symlink;
+use crate::large::LargeError;
+use crate::links::LinkError;
 
 /// Why a request isn't carried out.
 #[derive(Debug)]
@@ -44,6 +47,12 @@ pub enum Refusal {
     FormInvalid { realm: Realm, text: String },
     /// A condition of a reader doesn't hold of this object.
     Unmatched(Box<ObjectInfo>),
+    /// What is there is in the way, in these words.
+    Conflict(Cow<'static, str>),
+    /// A link can't be followed.
+    Link(LinkError),
+    /// The path is that of a link, and this is said of what it stands for, which is at `location`.
+    Behind { location: String, refusal: Box<Refusal> },
     /// The store refused.
     Store(Error),
 }
@@ -87,6 +96,15 @@ impl From<LargeError> for Refusal {
     }
 }
 
+impl From<LinkError> for Refusal {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Store(error) => error.into(),
+            error => Self::Link(error),
+        }
+    }
+}
+
 impl Refusal {
     /// The status, and what the body says.
     pub fn answer(&self) -> (u16, Words) {
@@ -112,6 +130,9 @@ impl Refusal {
             Self::LinkInvalid { .. } => (401, Words::Html("401 Unauthorized: Temp URL invalid\n".into())),
             Self::FormInvalid { text, .. } => (401, Words::Html(text.clone().into())),
             Self::Unmatched(_) => (412, Words::Page),
+            Self::Conflict(text) => (409, Words::Plain(text.clone())),
+            Self::Link(error) => (409, Words::Plain(symlink::words(error).into())),
+            Self::Behind { refusal, .. } => refusal.answer(),
             Self::Store(error) => of_store(error),
         }
     }
@@ -134,7 +155,8 @@ impl Refusal {
 fn of_store(error: &Error) -> (u16, Words) {
     match error {
         Error::NotFound(_) | Error::DeleteMarker { .. } => (404, Words::Page),
-        Error::NameTaken | Error::NotEmpty | Error::VersioningStays => (409, Words::Page),
+        // Whoever reads follows a link, and whoever writes means the link itself: no request can meet one.
+        Error::NameTaken | Error::NotEmpty | Error::VersioningStays | Error::Link(_) => (409, Words::Page),
         Error::Denied => (403, Words::Page),
         Error::PreconditionFailed | Error::NothingToMatch => (412, Words::Page),
         Error::NotModified(_) => (304, Words::Nothing),

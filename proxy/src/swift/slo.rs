@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::store::whole_body;
 use martlet_model::{
-    AccountName, BodyError, Conditions, ETagStyle, Error, NewObject, ObjectId, ObjectInfo, ObjectMetadata,
-    ObjectStore as _, Timestamp,
+    AccountName, BodyError, Conditions, ETagStyle, Error, NewObject, NewShape, ObjectId, ObjectInfo,
+    ObjectMetadata, ObjectStore as _, Timestamp,
 };
 use percent_encoding::utf8_percent_encode;
 
@@ -34,6 +34,7 @@ use super::report::{Report, status_line};
 use crate::body::RequestBody;
 use crate::large::manifest::{self, StoredSegment};
 use crate::large::{self, Segment};
+use crate::links;
 
 use given::GivenSegment;
 pub(super) use removal::{DeleteLarge, delete, parse_delete};
@@ -216,7 +217,7 @@ impl Making {
         let list = manifest::encode(&list);
         let new = NewObject {
             bytes: Some(list.len() as u64),
-            segments: Some(content),
+            shape: NewShape::SegmentList(content),
             ..NewObject::new(self.metadata, self.conditions, whole_body(list))
         };
         Ok(Made::Object(Box::new(store.put(&self.id, new).await?)))
@@ -248,8 +249,7 @@ async fn looks(
         let store = store.clone();
         async move {
             let Some(id) = id else { return (path, Err(status_line(412))) };
-            let none = Conditions::none(ETagStyle::Swift);
-            let found = large::head(&store, &id, None, &none).await;
+            let found = links::head(&store, &id).await;
             (path, found.map_err(|error| status_line(Refusal::from(error).status())))
         }
     };

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, header};
 use super::answer;
 use super::query::Query;
 use super::refusal::Refusal;
+use super::symlink;
 
 /// Headers of requests for something to be done, by how they begin.
 const DEMANDS: &[&str] = &[
@@ -16,7 +17,6 @@ const DEMANDS: &[&str] = &[
     "x-object-sysmeta-",
     "x-object-transient-sysmeta-",
     "x-robots-tag",
-    "x-symlink-target",
 ];
 
 /// Headers of settings of accounts and containers, by how they begin.
@@ -51,13 +51,9 @@ fn refuse_headers(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn refuse_parameters(query: &Query<'_>) -> Result<(), Refusal> {
-    if let Some(name) = query.names().find(|name| PARAMETERS.contains(name)) {
-        return Err(Refusal::NotOffered(name.to_owned().into()));
-    }
-    // There are no symbolic links: the object itself is what `symlink=get` asks for, and what it gets.
-    match query.text("symlink")? {
-        None | Some("get") => Ok(()),
-        Some(_) => Err(Refusal::NotOffered("symlink".into())),
+    match query.names().find(|name| PARAMETERS.contains(name)) {
+        None => symlink::meant(query).map(drop),
+        Some(name) => Err(Refusal::NotOffered(name.to_owned().into())),
     }
 }
 
@@ -103,7 +99,7 @@ mod tests {
 
     #[test]
     fn headers_with_a_meaning_are_named() {
-        check_header("X-Symlink-Target-Account", Some("X-Symlink-Target-Account"));
+        check_header("X-Object-Sysmeta-A", Some("X-Object-Sysmeta-A"));
         check_header("X-Container-Sync-To", Some("X-Container-Sync-To"));
     }
 
@@ -130,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_links_so_the_link_itself_is_the_object() {
+    fn a_link_is_followed_or_shown_and_nothing_else() {
         check_query("symlink=get", None);
         check_query("symlink=follow", Some("symlink"));
     }

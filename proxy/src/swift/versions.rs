@@ -144,7 +144,7 @@ pub(super) async fn list(command: ListVersions, store: &Guarded) -> Result<Respo
     let (info, usage, entries) = try_join!(store.container(&id), store.usage(&id), entries)?;
     let view = View::of(store, &id.account).await?;
     let negotiated = Negotiated::json();
-    Ok(answer::listing(container::render(&info, usage, view), negotiated, listing::versions(&entries)))
+    Ok(answer::listing(container::render(&info, usage, view), negotiated, listing::versions(&id, &entries)))
 }
 
 async fn entries(
@@ -245,7 +245,10 @@ pub(super) async fn remove(
 
 async fn is_older_null(id: &ObjectId, store: &Guarded) -> Result<bool, Error> {
     let none = Conditions::none(ETagStyle::Swift);
-    let look = |version| store.unguarded().head(id, version, &none);
+    let look = async |version| match store.unguarded().head(id, version, &none).await {
+        Err(Error::Link(link)) => Ok(*link),
+        found => found,
+    };
     match look(Some(VersionId::Null)).await {
         Ok(_) => Ok(look(None).await.is_ok_and(|current| current.version != Some(VersionId::Null))),
         Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => Ok(false),
@@ -277,6 +280,7 @@ pub(super) async fn put(command: PutVersion, store: &Guarded) -> Result<Response
     let none = Conditions::none(ETagStyle::Swift);
     let current = match store.head(&id, None, &none).await {
         Ok(info) => Some(info),
+        Err(Error::Link(info)) => Some(*info),
         Err(Error::NotFound(Noun::Object) | Error::DeleteMarker { .. }) => None,
         Err(error) => return Err(error.into()),
     };
@@ -323,6 +327,7 @@ pub(super) async fn show_current(
 ) -> Result<(), Refusal> {
     let current = match store.head(id, None, &Conditions::none(ETagStyle::Swift)).await {
         Ok(info) => info.version.unwrap_or(VersionId::Null),
+        Err(Error::Link(info)) => info.version.unwrap_or(VersionId::Null),
         Err(Error::NotFound(_) | Error::DeleteMarker { .. }) => VersionId::Null,
         Err(error) => return Err(error.into()),
     };

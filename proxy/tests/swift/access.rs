@@ -165,6 +165,7 @@ async fn capabilities_promise_nothing_that_is_not_offered() {
         "s3api",
         "slo",
         "swift",
+        "symlink",
         "tempauth",
         "tempurl",
         "versioned_writes",

@@ -86,3 +86,46 @@ async fn s3_tells_that_a_segment_is_missing() {
     session.delete("/large-box/s/1").await;
     assert_eq!(s3(&server, "GET", "/large-box/static", &[], b"").await.status, 500);
 }
+
+#[tokio::test]
+async fn s3_reads_what_a_symlink_of_swift_stands_for() {
+    let server = Server::start().await;
+    let session = stored(&server).await;
+    session.put("/large-box/plain", b"hello").await;
+    for (name, target) in [
+        ("link", "plain"),
+        ("to-large", "static"),
+        ("to-nothing", "none"),
+        ("loop", "loops"),
+        ("loops", "loop"),
+    ] {
+        let target = format!("large-box/{target}");
+        let made =
+            session.send("PUT", &format!("/large-box/{name}"), &[("X-Symlink-Target", &target)], b"").await;
+        assert_eq!(made.status, 201);
+    }
+    let plain = s3(&server, "GET", "/large-box/plain", &[], b"").await;
+    let get = s3(&server, "GET", "/large-box/link", &[], b"").await;
+    assert_eq!((get.status, get.text(), get.header("etag")), (200, "hello", plain.header("etag")));
+    let head = s3(&server, "HEAD", "/large-box/link", &[("If-Match", plain.header("etag"))], b"").await;
+    assert_eq!((head.status, head.header("content-length")), (200, "5"));
+    let part = s3(&server, "GET", "/large-box/link", &[("Range", "bytes=1-2")], b"").await;
+    assert_eq!((part.status, part.text()), (206, "el"));
+    let large = s3(&server, "GET", "/large-box/to-large?partNumber=2", &[], b"").await;
+    assert_eq!((large.status, large.text(), large.header("etag")), (206, "defgh", ETAG));
+    let copied =
+        s3(&server, "PUT", "/large-box/copy", &[("x-amz-copy-source", "/large-box/link")], b"").await;
+    assert_eq!(copied.status, 200);
+    assert_eq!(session.get("/large-box/copy").await.find("content-location"), None);
+    assert_eq!(session.get("/large-box/copy").await.text(), "hello");
+    assert_eq!(s3(&server, "GET", "/large-box/to-nothing", &[], b"").await.status, 404);
+    let refused = s3(&server, "GET", "/large-box/loop", &[], b"").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("<Code>InvalidObjectState</Code>"), "{}", refused.text());
+    // What is written, described and removed is the link.
+    assert_eq!(s3(&server, "GET", "/large-box/link?acl", &[], b"").await.status, 200);
+    let copied_over = [("x-amz-copy-source", "/large-box/static")];
+    assert_eq!(s3(&server, "PUT", "/large-box/link", &copied_over, b"").await.status, 200);
+    assert_eq!(session.get("/large-box/link").await.text(), "abcdefgh");
+    assert_eq!(s3(&server, "GET", "/large-box/plain", &[], b"").await.text(), "hello");
+}

@@ -23,5 +23,6 @@ mod objects;
 mod quotas;
 mod ranges;
 mod slo;
+mod symlinks;
 mod temp_urls;
 mod versions;

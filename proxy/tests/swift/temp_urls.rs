@@ -200,3 +200,37 @@ async fn what_else_a_links_query_says_is_not_taken() {
     let answer = follow(&server, "GET", &format!("{}&multipart-manifest=get", link("GET", "/box/key"))).await;
     assert_eq!((answer.status, answer.text()), (200, "martlet"));
 }
+
+#[tokio::test]
+async fn a_link_reaches_through_a_symlink_as_far_as_its_key_does() {
+    let (server, owner) = begin().await;
+    owner.put("/links", b"").await;
+    let symlink = |path: &'static str, target: &'static str| {
+        let owner = &owner;
+        async move {
+            let made = owner.send("PUT", path, &[("X-Symlink-Target", target)], b"").await;
+            assert_eq!(made.status, 201);
+        }
+    };
+    symlink("/links/away", "box/key").await;
+    symlink("/links/here", "links/object").await;
+    owner.put("/links/object", b"near").await;
+    assert_eq!(follow(&server, "GET", &link("GET", "/links/away")).await.text(), "martlet");
+    // A container's key opens that container alone.
+    let keyed = owner.send("POST", "/links", &[("X-Container-Meta-Temp-URL-Key", "narrow")], b"").await;
+    assert_eq!(keyed.status, 204);
+    let narrow = |path| link_with("GET", path, "narrow");
+    assert_eq!(follow(&server, "GET", &narrow("/links/here")).await.text(), "near");
+    assert_eq!(follow(&server, "GET", &narrow("/links/away")).await.status, 401);
+    // And the account's key no other account, not even where everybody may read.
+    let other = server.login_as("other").await;
+    other.put("/box", b"").await;
+    other.put("/box/key", b"far").await;
+    assert_eq!(other.send("POST", "/box", &[("X-Container-Read", ".r:*")], b"").await.status, 204);
+    let abroad = [("X-Symlink-Target", "box/key"), ("X-Symlink-Target-Account", "AUTH_other")];
+    assert_eq!(owner.send("PUT", "/links/abroad", &abroad, b"").await.status, 201);
+    assert_eq!(owner.get("/links/abroad").await.text(), "far");
+    assert_eq!(follow(&server, "GET", &link("GET", "/links/abroad")).await.status, 401);
+    let made = server.send("PUT", &link("PUT", "/links/new"), &abroad[..1], b"").await;
+    assert_eq!(made.status, 400, "no link makes a symlink");
+}

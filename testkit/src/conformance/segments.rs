@@ -1,7 +1,8 @@
 //! Lists of segments: stored as they are, shown as what they stand for.
 
 use martlet_model::{
-    ByteRange, Content, Digest, ETagStyle, ListEntry, ListQuery, Md5, NewObject, Read, Shape, Store, Usage,
+    ByteRange, Content, Digest, ETagStyle, ListEntry, ListQuery, Md5, NewObject, NewShape, Read, Shape,
+    Store, Usage,
 };
 
 use super::steps::{
@@ -23,7 +24,7 @@ fn content() -> Content {
 }
 
 fn new_list() -> NewObject {
-    NewObject { segments: Some(content()), ..new_object(LIST, unconditional()) }
+    NewObject { shape: NewShape::SegmentList(content()), ..new_object(LIST, unconditional()) }
 }
 
 pub async fn a_list_of_segments_shows_what_it_stands_for(store: &dyn Store) {
@@ -37,7 +38,7 @@ pub async fn a_list_of_segments_shows_what_it_stands_for(store: &dyn Store) {
     store.head(&key, None, &if_unchanged(&info)).await.expect("the ETag of what it stands for");
     let page = store.list(&id, &ListQuery::all(10)).await.expect("listed");
     let [ListEntry::Item(entry)] = &page.entries[..] else { panic!("{page:?}") };
-    assert_eq!((entry.content, entry.shape), (content(), info.shape));
+    assert_eq!((entry.content, &entry.shape), (content(), &info.shape));
     assert_eq!(entry.content.etag(ETagStyle::Swift), Md5::of(b"2").to_string());
     let stored = Usage { objects: 1, bytes: LIST.len() as u64 };
     assert_eq!(store.usage(&id).await.expect("counted"), stored);

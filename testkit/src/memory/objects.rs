@@ -33,15 +33,12 @@ impl ObjectStore for MemoryStore {
         let received = receive(new.body, new.bytes, new.md5).await?;
         let now = self.now();
         let stored = Content { bytes: received.bytes, digest: Digest::Whole(received.md5) };
-        let shape = match new.segments {
-            Some(_) => Shape::SegmentList { list_bytes: stored.bytes, list_md5: Some(received.md5) },
-            None => Shape::Plain,
-        };
+        let (content, shape) = new.shape.settled(stored);
         let info = ObjectInfo {
             annotations: new.annotations,
             checksum: new.checksum.get(),
             shape,
-            ..ObjectInfo::new(new.segments.unwrap_or(stored), new.metadata, now)
+            ..ObjectInfo::new(content, new.metadata, now)
         };
         let mut state = self.state();
         let moment = moment(&mut state, &id.container, now)?;
@@ -59,8 +56,8 @@ impl ObjectStore for MemoryStore {
         let info = shown_info(state.container(&id.container)?, object);
         check_read(&info, &read.conditions)?;
         let stored_bytes = info.stored_bytes();
-        let span = match (read.range, info.shape) {
-            (None, _) | (_, Shape::SegmentList { .. }) => Span::whole(stored_bytes),
+        let span = match (read.range, &info.shape) {
+            (None, _) | (_, Shape::SegmentList { .. } | Shape::Link(_)) => Span::whole(stored_bytes),
             (Some(range), Shape::Plain) => {
                 range.of(stored_bytes).ok_or_else(|| Error::RangeUnsatisfiable(Box::new(info.clone())))?
             }
@@ -209,6 +206,9 @@ fn shown(container: &Container, mut info: ObjectInfo) -> ObjectInfo {
 }
 
 fn check_read(info: &ObjectInfo, conditions: &Conditions) -> Result<()> {
+    if info.shape.link().is_some() {
+        return Err(Error::Link(Box::new(info.clone())));
+    }
     conditions.check_read(info).map_err(|unmet| match unmet {
         Unmet::NotModified => Error::NotModified(Box::new(info.clone())),
         Unmet::NothingToMatch | Unmet::PreconditionFailed => Error::PreconditionFailed,

@@ -63,7 +63,7 @@ fn items(key: &Bytes, history: &History, now: Timestamp) -> Result<Vec<ListEntry
             Some(object) => VersionKind::Object {
                 content: object.info.content,
                 content_type: object.info.metadata.content_type.clone(),
-                shape: object.info.shape,
+                shape: object.info.shape.clone(),
             },
         };
         Some(ListEntry::Item(VersionEntry {

@@ -42,7 +42,7 @@ pub(in crate::s3) enum ObjectOperation {
     ListParts { upload: UploadId, after: Option<PartNumber>, limit: usize },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::s3) struct ReadObject {
     pub(in crate::s3) version: Option<VersionId>,
     pub(in crate::s3) conditions: Conditions,
@@ -53,7 +53,7 @@ pub(in crate::s3) struct ReadObject {
 }
 
 /// How much of an object is read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::s3) enum Piece {
     Whole,
     Range(ByteRange, IfRange),

@@ -75,6 +75,8 @@ pub(super) const BUCKET_NOT_EMPTY: Code =
     Code::conflict("BucketNotEmpty", "The bucket you tried to delete is not empty");
 pub(super) const INVALID_BUCKET_STATE: Code =
     Code::conflict("InvalidBucketState", "The request is not valid with the current state of the bucket.");
+pub(super) const INVALID_OBJECT_STATE: Code =
+    Code::conflict("InvalidObjectState", "The operation is not valid for the current state of the object.");
 pub(super) const NO_SUCH_BUCKET: Code = Code::missing("NoSuchBucket", "The specified bucket does not exist");
 pub(super) const NO_SUCH_KEY: Code = Code::missing("NoSuchKey", "The specified key does not exist.");
 pub(super) const NO_SUCH_UPLOAD: Code = Code::missing(

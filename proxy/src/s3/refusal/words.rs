@@ -82,6 +82,7 @@ impl Refusal {
             Self::ChecksumValue(header) => {
                 Words::of(code::INVALID_REQUEST).saying(format!("Value for {header} header is invalid."))
             }
+            Self::Link(error) => Words::of(code::INVALID_OBJECT_STATE).saying(error.to_string()),
             Self::Part { upload, number, etag } => Words::of(code::INVALID_PART)
                 .with("UploadId", upload)
                 .with("PartNumber", number.get())
@@ -108,6 +109,8 @@ pub(super) fn of_store(error: &Error) -> Words {
         Error::NotEmpty => Words::of(code::BUCKET_NOT_EMPTY),
         Error::Denied => Words::of(code::ACCESS_DENIED),
         Error::PreconditionFailed => Words::of(code::PRECONDITION_FAILED),
+        // Whoever reads follows a link, and whoever writes means the link itself: no request can meet one.
+        Error::Link(_) => Words::of(code::INVALID_OBJECT_STATE),
         Error::NotModified(_) => Words::of(code::NOT_MODIFIED),
         Error::RangeUnsatisfiable(info) => {
             Words::of(code::INVALID_RANGE).with("ActualObjectSize", info.content.bytes)

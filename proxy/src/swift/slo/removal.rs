@@ -138,7 +138,8 @@ async fn list_of(
     match large::look_at_manifest(store, id, version).await {
         Ok((_, Some(list))) => manifest::decode(&list).ok_or_else(|| because("Unable to load SLO manifest")),
         Ok((info, None)) if joined::is_joined(&info) => Ok(Vec::new()),
-        Ok((_, None)) => Err(because("Not an SLO manifest")),
+        // What a link stands for isn't removed by the name of the link.
+        Ok((_, None)) | Err(LargeError::Store(Error::Link(_))) => Err(because("Not an SLO manifest")),
         Err(LargeError::Store(Error::NotFound(_) | Error::DeleteMarker { .. })) => Err(Unreadable::NotFound),
         Err(error) => match status_for(&Refusal::from(error), store.identity()) {
             401 => Err(because("401 Unauthorized")),
