@@ -169,6 +169,11 @@ impl Cluster {
         self.signal(name, "CONT");
     }
 
+    /// The processes that run, by name.
+    pub fn ids(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.running.iter().map(|(name, child)| (name.as_str(), child.id()))
+    }
+
     /// Where the clients go.
     pub fn endpoints(&self) -> Vec<&str> {
         self.variable("MARTLET_ENDPOINTS").split(',').collect()

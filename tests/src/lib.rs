@@ -5,6 +5,7 @@
 //! - [`relay`]: a link between processes that can be made to fail.
 //! - [`client`]: `aws`, `s3cmd` and `swift`, with the environment that the server wrote for them.
 //! - [`swift`]: a small Swift client over HTTP, for loads that a Python process is too slow for.
+//! - [`connection`] and [`process`]: many prepared requests, and what they cost, for measuring.
 //! - [`raw`]: bytes over a socket, for requests that no client would send.
 //! - [`files`]: trees of files, and whether two are equal.
 
@@ -12,7 +13,9 @@
 
 pub mod client;
 pub mod cluster;
+pub mod connection;
 pub mod files;
+pub mod process;
 pub mod raw;
 pub mod relay;
 pub mod server;
