@@ -37,6 +37,10 @@ use clap::{Parser, Subcommand};
 
 use crate::log::{Log, LogFormat};
 
+/// Gives memory back to the system soon after a burst; docs/performance.md has the figures.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An object store that speaks OpenStack Swift and Amazon S3 over one namespace.
 #[derive(Parser)]
 #[command(version)]
