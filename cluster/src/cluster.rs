@@ -12,6 +12,7 @@ use martlet_ring::{DeviceId, PlacementHash, PlacementKey, Ring};
 use tokio::sync::Semaphore;
 
 use crate::background::Background;
+use crate::blob::receive::CarriedRoom;
 use crate::container::cache::ContainerCache;
 use crate::device::Device;
 use crate::figures::{ClusterFigures, DeviceHealth};
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     /// Blobs that readers found damaged.
     pub(crate) mending: Mending,
     pub(crate) figures: Arc<ClusterFigures>,
+    pub(crate) carried: CarriedRoom,
 }
 
 /// The accounts; see `record::account`.
@@ -94,6 +96,7 @@ impl ClusterStore {
             turns: Turns::default(),
             mending: Mending::default(),
             figures: Arc::default(),
+            carried: CarriedRoom::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

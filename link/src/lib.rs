@@ -5,7 +5,7 @@
 //! - [`LinkIdentity`]: the cluster's secret, which both must know.
 //!
 //! Reading order: [`limits`], [`identity`], [`tls`], [`handshake`], [`mac`], [`record`], [`frame`], [`wire`], [`message`],
-//! [`outbox`], `connection`, [`ring`], [`figures`], then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
+//! [`outbox`], `window`, `connection`, [`ring`], [`figures`], then [`client`] and [`server`]. `docs/formats.md` lists every byte, and
 //! `docs/decisions/0006-the-link.md` and `0012-tls-below-the-link.md` say why it is so.
 //!
 //! **Invariant:** whoever takes frames off a connection never waits, so no call and no stream keeps another from
@@ -27,6 +27,8 @@ pub mod ring;
 pub mod server;
 pub mod tls;
 pub mod wire;
+
+mod window;
 
 pub use client::NodeLink;
 pub use figures::LinkFigures;

@@ -33,11 +33,17 @@ pub const BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 /// Blobs that one connection writes and reads at the same time.
 pub const STREAMS_MAX: usize = 256;
 
-/// Blocks of one stream that may be on their way or wait to be taken.
+/// The most blocks of one stream that may be on their way or wait to be taken.
 pub const STREAM_WINDOW_BLOCKS: usize = 4;
 
+/// How many every stream may have, however many streams there are.
+pub const STREAM_WINDOW_BLOCKS_MIN: usize = 1;
+
+/// Blocks that the streams which a process takes in may have beyond that, all together: 6 MiB.
+pub const WINDOW_BLOCKS_SHARED: usize = 96;
+
 /// Blocks of all streams of one connection that may wait to be sent.
-pub const BLOCKS_QUEUED_MAX: usize = 64;
+pub const BLOCKS_QUEUED_MAX: usize = 16;
 
 /// Connections of one proxy to one node for what is large.
 pub const BULK_CONNECTIONS: usize = 2;
@@ -73,6 +79,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const _: () = assert!(REFUSAL_LINGER.as_millis() < HANDSHAKE_TIMEOUT.as_millis());
 const _: () = assert!(HANDSHAKE_TIMEOUT.as_millis() + BACKOFF_MAX.as_millis() < 2000);
 const _: () = assert!(SILENCE_MAX.as_millis() + PING_AFTER.as_millis() <= 2000);
+const _: () = assert!(0 < STREAM_WINDOW_BLOCKS_MIN && STREAM_WINDOW_BLOCKS_MIN <= STREAM_WINDOW_BLOCKS);
 const _: () = assert!(CARRIED_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX <= BYTES_IN_FLIGHT_MAX);
 const _: () = assert!(SMALL_BYTES_MAX <= FRAME_BYTES_MAX);

@@ -153,8 +153,11 @@ impl<R: AsyncRead + Unpin> RecordReader<R> {
 
     async fn read(&mut self, wanted: Option<usize>) -> Result<(), RecordError> {
         let missing = wanted.map_or(0, |bytes| bytes - self.buffer.len());
-        if self.buffer.is_empty() {
-            self.buffer.reserve(self.bytes_last.max(READ_BYTES));
+        if self.buffer.is_empty() && READ_BYTES < self.bytes_last {
+            // As long as what it shall hold: a block that is kept keeps nothing else in memory.
+            self.buffer = BytesMut::with_capacity(self.bytes_last);
+        } else if self.buffer.is_empty() {
+            self.buffer.reserve(READ_BYTES);
         } else {
             self.buffer.reserve(missing.max(LENGTH_BYTES));
         }

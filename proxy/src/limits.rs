@@ -58,6 +58,6 @@ pub const ACCOUNT_QUOTA_AGE_MAX: Duration = Duration::from_secs(1);
 /// Accounts whose quota is remembered.
 pub const ACCOUNT_QUOTAS_COUNT_MAX: usize = 10_000;
 
-/// How much of a connection's input is buffered.
-pub const READ_BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// How much of a connection's input is buffered, and of its output while the client is slow.
+pub const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(HEAD_BYTES_MAX <= READ_BUFFER_BYTES_MAX);

@@ -6,6 +6,7 @@
 mod blob_stream;
 mod blob_writer;
 mod inspect;
+mod memory;
 mod replica;
 mod threads;
 

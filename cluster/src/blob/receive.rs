@@ -11,11 +11,16 @@ use martlet_protocol::{
 };
 use martlet_ring::PlacementHash;
 use md5::{Digest as _, Md5 as Md5Hasher};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::BLOB_BYTES_MAX;
 use super::stage::{Stage, Staged};
 use crate::cluster::Shared;
+
+/// What all bodies together may have in memory that ride in accepts. Beyond it, bodies are staged block by block.
+const CARRIED_BYTES_IN_ALL_MAX: usize = 32 * 1024 * 1024;
+const CARRIED_UNIT_BYTES: usize = 1024;
 
 /// A body, and what its sender said of it.
 pub(crate) struct Incoming {
@@ -37,6 +42,18 @@ pub(crate) struct Received {
     pub(crate) bytes: u64,
     pub(crate) md5: Md5,
     pub(crate) data: Data,
+    /// For what is carried, until it has been accepted.
+    pub(crate) room: Option<Room>,
+}
+
+/// The memory of bodies that ride in accepts, of all requests together.
+#[derive(Debug)]
+pub(crate) struct CarriedRoom(Arc<Semaphore>);
+
+/// A body's share of it, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    _permit: OwnedSemaphorePermit,
 }
 
 pub(crate) enum Data {
@@ -51,13 +68,11 @@ pub(crate) async fn receive(shared: &Arc<Shared>, incoming: Incoming, home: Home
     let receiving = async {
         let mut intake =
             Intake { body: incoming.body, declared: incoming.bytes, bytes: 0, hasher: Md5Hasher::new() };
-        let carried_max = match &home {
-            // With the length declared, nothing is held back that will have to be staged in the end.
-            Home::WithRow(_) if incoming.bytes.is_none_or(|bytes| bytes <= CARRIED_BYTES_MAX as u64) => {
-                CARRIED_BYTES_MAX
-            }
-            Home::WithRow(_) | Home::Apart(_) => 0,
+        let mut room = match &home {
+            Home::WithRow(_) => shared.carried.take(incoming.bytes),
+            Home::Apart(_) => None,
         };
+        let carried_max = if room.is_some() { CARRIED_BYTES_MAX } else { 0 };
         let head = intake.head(carried_max).await?;
         let data = match (&home, head) {
             (Home::WithRow(row), Head::Whole(bytes)) if !bytes.is_empty() => {
@@ -65,12 +80,32 @@ pub(crate) async fn receive(shared: &Arc<Shared>, incoming: Incoming, home: Home
                 Data::Carried(CarriedBody { blob, bytes })
             }
             (_, Head::Whole(_)) => Data::Staged(Staged::none(shared)),
-            (home, Head::Begun(chunks)) => Data::Staged(stage_all(shared, &mut intake, chunks, home).await?),
+            (home, Head::Begun(chunks)) => {
+                room = None;
+                Data::Staged(stage_all(shared, &mut intake, chunks, home).await?)
+            }
         };
         let md5 = intake.finish(incoming.md5)?;
-        Ok(Received { bytes: intake.bytes, md5, data })
+        Ok(Received { bytes: intake.bytes, md5, data, room })
     };
     timeout(shared.options.upload_deadline, receiving).await.unwrap_or(Err(BodyError::TooSlow.into()))
+}
+
+impl CarriedRoom {
+    /// Room for a body of this length, if it may be carried at all and there is room.
+    /// With the length declared, nothing is held back that will have to be staged in the end.
+    fn take(&self, declared: Option<u64>) -> Option<Room> {
+        let bytes = usize::try_from(declared.unwrap_or(CARRIED_BYTES_MAX as u64)).ok()?;
+        let units = u32::try_from(bytes.div_ceil(CARRIED_UNIT_BYTES)).ok()?;
+        let permit = (bytes <= CARRIED_BYTES_MAX).then(|| self.0.clone().try_acquire_many_owned(units))?;
+        permit.ok().map(|permit| Room { _permit: permit })
+    }
+}
+
+impl Default for CarriedRoom {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(CARRIED_BYTES_IN_ALL_MAX / CARRIED_UNIT_BYTES)))
+    }
 }
 
 impl Received {
@@ -278,5 +313,19 @@ mod tests {
             blocks.extend(cutter.rest());
             assert_eq!(blocks.concat(), body, "chunks of {chunk_bytes}");
         }
+    }
+
+    #[test]
+    fn bodies_beyond_the_memory_for_carrying_are_staged() {
+        let (room, largest) = (CarriedRoom::default(), CARRIED_BYTES_MAX as u64);
+        assert!(room.take(Some(largest + 1)).is_none(), "that one never rides");
+        let mut taken = Vec::new();
+        while let Some(one) = room.take(Some(largest)) {
+            taken.push(one);
+        }
+        assert_eq!(taken.len() * CARRIED_BYTES_MAX, CARRIED_BYTES_IN_ALL_MAX);
+        assert!(room.take(Some(1)).is_none() && room.take(None).is_none());
+        taken.pop();
+        assert!(room.take(None).is_some(), "a length that isn't declared may be the largest");
     }
 }

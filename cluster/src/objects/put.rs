@@ -36,6 +36,8 @@ async fn commit(
 ) -> Result<ObjectInfo> {
     expiry::note(&keeper, info.metadata.delete_at).await?;
     let blobs = received.blobs();
+    // Until the body has been accepted.
+    let _room = received.room;
     let (body, staged) = match received.data {
         Data::Carried(body) => (Some(body), None),
         Data::Staged(staged) => (None, Some(staged)),

@@ -11,10 +11,12 @@ use super::call::{Call, ClientConnection, Event, Waiter};
 use crate::frame::Kind;
 use crate::limits::STREAM_WINDOW_BLOCKS;
 use crate::message::{Message, Request};
+use crate::window::Window;
 
 struct Download {
     call: Call,
     events: mpsc::Receiver<Event>,
+    window: Window,
     has_ended: bool,
 }
 
@@ -32,7 +34,8 @@ pub(super) async fn begin(
     let mut call = connection.begin(waiter, message, room)?;
     match is_open.await {
         Ok(Ok(_)) => {
-            let download = Download { call, events, has_ended: false };
+            let mut download = Download { call, events, window: Window::default(), has_ended: false };
+            download.give_credit(0);
             Ok(Box::pin(stream::unfold(download, |mut download| async {
                 download.next().await.map(|block| (block, download))
             })))
@@ -46,15 +49,20 @@ pub(super) async fn begin(
 }
 
 impl Download {
+    fn give_credit(&mut self, taken: u32) {
+        if let Some(credit) = self.window.credit(taken) {
+            // A connection that has ended shows when the blocks that came are used up.
+            let _ = self.call.connection.outbox.push(Kind::Credit, self.call.id, credit);
+        }
+    }
+
     async fn next(&mut self) -> Option<Result<Block, ReplicaError>> {
         if self.has_ended {
             return None;
         }
         match self.events.recv().await {
             Some(Event::Block(block)) => {
-                let credit = Message { head: 1_u32.to_le_bytes().to_vec().into(), ..Message::default() };
-                // A connection that has ended shows when the blocks that came are used up.
-                let _ = self.call.connection.outbox.push(Kind::Credit, self.call.id, credit);
+                self.give_credit(1);
                 Some(Ok(block))
             }
             Some(Event::End(outcome)) => {

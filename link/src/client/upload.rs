@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::call::{Call, ClientConnection, Waiter};
 use crate::frame::Kind;
-use crate::limits::{FRAME_BYTES_MAX, STREAM_WINDOW_BLOCKS};
+use crate::limits::{FRAME_BYTES_MAX, STREAM_WINDOW_BLOCKS_MIN};
 use crate::message::{Message, Reply, Request, encode_block};
 
 /// A blob on its way out. Dropped before its end, it is abandoned at the other end too.
@@ -28,7 +28,7 @@ pub(super) async fn begin(
     let room = connection.room(device, request, message.len()).await?;
     let (opened, is_open) = oneshot::channel();
     let (sender, outcome) = oneshot::channel();
-    let credit = Arc::new(Semaphore::new(STREAM_WINDOW_BLOCKS));
+    let credit = Arc::new(Semaphore::new(STREAM_WINDOW_BLOCKS_MIN));
     let waiter = Waiter::Upload { opened: Some(opened), outcome: sender, credit: credit.clone() };
     let mut call = connection.begin(waiter, message, room)?;
     match is_open.await {

@@ -13,7 +13,8 @@ use super::{Door, node};
 use crate::connection::Side;
 use crate::frame::{Frame, Kind, Violation};
 use crate::limits::{
-    BYTES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, STREAM_WINDOW_BLOCKS, STREAMS_MAX,
+    BYTES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, STREAM_WINDOW_BLOCKS,
+    STREAM_WINDOW_BLOCKS_MIN, STREAMS_MAX,
 };
 use crate::message::{Addressee, Answer, Message, NODE, Reply, Request, decode_block, encode_reply};
 use crate::outbox::Outbox;
@@ -124,7 +125,7 @@ impl Session {
                 (Stream::Stage(steps), tokio::spawn(staging))
             }
             Request::ReadBlob(read) => {
-                let credit = Arc::new(Semaphore::new(STREAM_WINDOW_BLOCKS));
+                let credit = Arc::new(Semaphore::new(STREAM_WINDOW_BLOCKS_MIN));
                 let credit_here = credit.clone();
                 let reading = async move {
                     let _witness = Witness { session: &session, id };

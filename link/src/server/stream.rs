@@ -7,7 +7,8 @@ use tokio::sync::{Semaphore, mpsc};
 use super::session::Session;
 use crate::frame::Kind;
 use crate::limits::FRAME_BYTES_MAX;
-use crate::message::{Answer, Message, Request, encode_block};
+use crate::message::{Answer, Request, encode_block};
+use crate::window::Window;
 
 /// What the client sends of a blob.
 #[derive(Debug)]
@@ -49,7 +50,13 @@ async fn take_in(
         Err(error) => return Some(Err(error)),
     };
     session.send(id, &Ok(Answer::Done));
-    let credit = Message { head: 1_u32.to_le_bytes().to_vec().into(), ..Message::default() };
+    let mut window = Window::default();
+    let mut give_credit = |taken| {
+        if let Some(credit) = window.credit(taken) {
+            let _ = session.outbox.push(Kind::Credit, id, credit);
+        }
+    };
+    give_credit(0);
     loop {
         match steps.recv().await? {
             Step::Finish => return Some(writer.finish().await),
@@ -57,7 +64,7 @@ async fn take_in(
                 if let Err(error) = writer.write(block).await {
                     return Some(Err(error));
                 }
-                let _ = session.outbox.push(Kind::Credit, id, credit.clone());
+                give_credit(1);
             }
         }
     }

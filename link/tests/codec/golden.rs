@@ -1,4 +1,4 @@
-//! Bytes of version 2. A change here is a change of the protocol, and needs a new version.
+//! Bytes of version 3. A change here is a change of the protocol, and needs a new version.
 
 use bytes::Bytes;
 use martlet_link::frame::{Frame, Kind};
@@ -135,8 +135,8 @@ async fn a_handshake_is_these_bytes() {
             let mut proof = [0; 32];
             wire.read_exact(&mut proof).await.unwrap();
             other.write_all(&proof).await.unwrap();
-            check(&hello, &["6d6172746c696e6b 0200 0200", &"01".repeat(16), &"03".repeat(32)]);
-            check(&answer[..43], &["6d6172746c696e6b 00 0200", &"04".repeat(32)]);
+            check(&hello, &["6d6172746c696e6b 0300 0300", &"01".repeat(16), &"03".repeat(32)]);
+            check(&answer[..43], &["6d6172746c696e6b 00 0300", &"04".repeat(32)]);
             check(&[&answer[43..], &proof].concat(), &[PROOFS]);
         },
     );
@@ -144,6 +144,6 @@ async fn a_handshake_is_these_bytes() {
     check(&[client_keys.from_client, client_keys.from_server].concat(), &[KEYS]);
 }
 
-const PROOFS: &str = "631affa660d493b33573e5b1dcc24e13ad32d5ab8a0b830c183464c978380d45\
-                      f1fc5dce529e95f30f41aeb6098c9b3d45cfde80f373abd3de02178198e95061";
-const KEYS: &str = "2b2c08dc0f26029b403db3acfe662a7d63bcdfd51f441bfb76877fda823872b3";
+const PROOFS: &str = "996703cf2d867861b404f3ffe213a5e828e89eeb054170bc604e50631fda604c\
+                      8af1f145245408d470b01f54153f3e5288b27706768141a671c859a716268bc5";
+const KEYS: &str = "d69166197c61f913af72edecf193f7a8d30ec9dceca04cdaebf0904612acec15";

@@ -10,13 +10,14 @@ use martlet_protocol::{
 use tokio::sync::oneshot;
 
 use super::Door;
+use super::memory::Room;
 use crate::disk::blob_file::StagedFile;
 use crate::disk::error::DiskError;
 use crate::disk::segment::SEGMENT_BODY_BYTES_MAX;
 use crate::disk::writer::Work;
 
-/// What is gathered before a thread is asked to write it. Twice this is in memory for one upload:
-/// one piece is being written while the next comes in.
+/// What is gathered before a thread is asked to write it, while there is room.
+/// Twice this is in memory for one upload: one piece is being written while the next comes in.
 const PIECE_BYTES: usize = 1024 * 1024;
 
 /// Tells attempts to store the same blob apart, within this process.
@@ -29,6 +30,8 @@ pub(super) struct Upload {
     place: Place,
     stage: Stage,
     gathered: Vec<Block>,
+    /// For what is gathered.
+    rooms: Vec<Room>,
     gathered_bytes: usize,
     total_bytes: u64,
     checksum: RunningChecksum,
@@ -47,8 +50,8 @@ pub(super) enum Place {
 }
 
 /// ```text
-/// InMemory ──too large──► InFile ──publish──► Published ──row──► Done
-///     └───────────────────────── row ───────────────────────────► Done
+/// InMemory ──too large, or no room──► InFile ──publish──► Published ──row──► Done
+///     └────────────────────────────────── row ───────────────────────────────► Done
 /// ```
 enum Stage {
     InMemory,
@@ -74,6 +77,7 @@ pub(super) async fn begin(door: &Arc<Door>, new: NewBlob, place: Place) -> Resul
         place,
         stage: Stage::InMemory,
         gathered: Vec::new(),
+        rooms: Vec::new(),
         gathered_bytes: 0,
         total_bytes: 0,
         checksum: RunningChecksum::default(),
@@ -97,6 +101,11 @@ impl BlobWriter for Upload {
         self.total_bytes += block.bytes.len() as u64;
         self.gathered_bytes += block.bytes.len();
         self.gathered.push(block);
+        let Some(room) = Room::to_gather() else {
+            self.write_gathered().await?;
+            return self.written().await;
+        };
+        self.rooms.push(room);
         if self.total_bytes > SEGMENT_BODY_BYTES_MAX && self.gathered_bytes >= PIECE_BYTES {
             self.write_gathered().await?;
         }
@@ -105,7 +114,7 @@ impl BlobWriter for Upload {
 
     async fn finish(mut self: Box<Self>) -> Result<(), ReplicaError> {
         let new = self.new.clone();
-        if self.total_bytes <= SEGMENT_BODY_BYTES_MAX {
+        if matches!(self.stage, Stage::InMemory) && self.total_bytes <= SEGMENT_BODY_BYTES_MAX {
             let blob = BlobRef {
                 id: new.id,
                 hash: new.hash,
@@ -175,9 +184,13 @@ impl Upload {
             }
             Stage::Published(_) | Stage::Done => return Err(ReplicaError::Invalid("the upload is over")),
         };
-        let blocks = std::mem::take(&mut self.gathered);
+        let (blocks, rooms) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.rooms));
         self.gathered_bytes = 0;
-        let append = move || file.lock().unwrap_or_else(PoisonError::into_inner).append(&blocks);
+        let append = move || {
+            let appended = file.lock().unwrap_or_else(PoisonError::into_inner).append(&blocks);
+            drop(rooms);
+            appended
+        };
         self.writing = Some(self.door.begin_write_blob(append).await?);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Blobs that are staged, and read by block.
 
-use martlet_protocol::{BLOCK_BYTES, Block, Replica, ReplicaError};
+use futures_util::StreamExt as _;
+use martlet_protocol::{BLOCK_BYTES, Block, ReadBlob, Replica, ReplicaError};
 
 use crate::support::{Bench, blob_id, bytes, new_blob, read_blob, read_blocks, row, stage};
 
@@ -32,6 +33,39 @@ async fn blocks_are_read_from_the_middle() {
         assert_eq!(read_blocks(&device, number, 10, 1000).await, Ok(whole.slice(10 * BLOCK_BYTES..)));
         assert_eq!(read_blocks(&device, number, 1000, 1).await, Ok(bytes(0)));
         assert_eq!(read_blocks(&device, number, 0, 0).await, Ok(bytes(0)));
+    }
+}
+
+#[tokio::test]
+async fn uploads_and_downloads_beyond_the_memory_bound_go_block_by_block() {
+    let bench = Bench::new();
+    let mut device = bench.create();
+    // More blocks than may be gathered by all uploads together.
+    let (uploads, whole) = (150, bytes(3 * BLOCK_BYTES + 5));
+    let mut writers = Vec::new();
+    for number in 0..uploads {
+        writers.push(device.stage(new_blob(number, &row("a"))).await.unwrap());
+    }
+    for start in (0..whole.len()).step_by(BLOCK_BYTES) {
+        for writer in &mut writers {
+            let block = whole.slice(start..whole.len().min(start + BLOCK_BYTES));
+            writer.write(Block::new(block)).await.unwrap();
+        }
+    }
+    for writer in writers {
+        writer.finish().await.unwrap();
+    }
+    for _ in 0..2 {
+        let mut streams = Vec::new();
+        for number in 0..uploads {
+            let request = ReadBlob { id: blob_id(number), first: 0, count: 4 };
+            streams.push(device.read_blob(request).await.unwrap());
+        }
+        for stream in streams {
+            let blocks: Vec<_> = stream.map(|block| block.unwrap().bytes).collect().await;
+            assert_eq!(blocks.concat(), whole);
+        }
+        device = bench.reopen(device).await;
     }
 }
 
