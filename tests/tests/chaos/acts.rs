@@ -165,8 +165,7 @@ impl Speaker<'_> {
     fn upload(&self, tag: Tag, path: &str) -> Result<String, Outcome> {
         let begin =
             Ask::new(Method::POST, format!("{path}?uploads"), b"").with("x-amz-meta-tag", tag.to_string());
-        let begun = settled(self.send(begin), "begin an upload")?;
-        let text = begun.text();
+        let text = settled(self.send(begin), "begin an upload")?.text();
         let upload = between(&text, "<UploadId>", "</UploadId>");
         let upload = upload.ok_or_else(|| Outcome::Odd(format!("no upload id: {text}")))?.to_owned();
         for (number, part) in (1..).zip(content::parts(tag)) {
@@ -202,19 +201,19 @@ impl Speaker<'_> {
             (_, 408 | 500 | 502 | 503 | 504) => return self.perhaps(act, status),
             // New data is refused before it has any effect.
             (Act::Put(_) | Act::Create(_) | Act::Update { .. }, 507) => return Outcome::Nothing { status },
-            (Act::Get | Act::GetRange | Act::Head, 200 | 206) => match self.found(act, &answer) {
-                Some(tag) => Told::Found(Some(tag)),
-                None => {
+            (Act::Get | Act::GetRange | Act::Head, 200 | 206) => {
+                let Some(tag) = self.found(act, &answer) else {
                     let Answer { headers, body, .. } = answer;
                     let count = body.len();
                     return Outcome::Odd(format!(
                         "{path}: {act:?} shows what nobody wrote: {headers:?}, {count} bytes"
                     ));
-                }
-            },
+                };
+                Told::Found(Some(tag))
+            }
             (Act::Get | Act::GetRange | Act::Head, 404) => Told::Found(None),
             (Act::Create(_), 412) => Told::NotCreated,
-            (Act::Update { from, .. }, 412) | (Act::DeleteIf { from }, 412) => Told::NotUpdated { from },
+            (Act::Update { from, .. } | Act::DeleteIf { from }, 412) => Told::NotUpdated { from },
             (Act::Update { .. }, 404) if self.dialect == Dialect::S3 => Told::Found(None),
             (Act::Delete | Act::DeleteIf { .. }, 404) => Told::NothingToDelete,
             (_, 200 | 201 | 204) => act.effect(self.dialect).expect("only changes are left"),

@@ -157,7 +157,7 @@ impl Breaker {
     fn roll(&mut self) {
         for name in self.faulty.cluster.names() {
             self.restart(&name);
-            sleep(Duration::from_millis(1000));
+            sleep(Duration::from_secs(1));
         }
         self.note("rolling restart is over".to_owned());
     }

@@ -28,15 +28,6 @@ pub(crate) enum DiskFault {
     Room,
 }
 
-/// Which clocks of a process are wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clocks {
-    /// The time of day; what measures durations goes on.
-    Wall,
-    /// All of them, so that time passes at once.
-    All,
-}
-
 /// Processes, with a relay before each node.
 pub(crate) struct FaultyCluster {
     pub(crate) cluster: Cluster,
@@ -45,7 +36,7 @@ pub(crate) struct FaultyCluster {
 
 impl FaultyCluster {
     /// Makes a cluster in `folder` and starts all of it.
-    pub(crate) fn start(folder: &Path, shape: Shape, clocks: Clocks) -> Self {
+    pub(crate) fn start(folder: &Path, shape: Shape) -> Self {
         client::install();
         let mut cluster = Cluster::make(folder, shape);
         let mut relays = Vec::new();
@@ -57,7 +48,7 @@ impl FaultyCluster {
             }
         }
         for name in cluster.names() {
-            let variables = variables(&cluster.folder, &name, clocks);
+            let variables = variables(&cluster.folder, &name);
             cluster.set_variables(&name, variables);
         }
         let mut faulty = Self { cluster, relays };
@@ -138,19 +129,18 @@ fn set_address(ring: &Path, node: u8, address: &str) {
     assert!(changed.status.success(), "{}", String::from_utf8_lossy(&changed.stderr));
 }
 
-fn variables(folder: &Path, name: &str, clocks: Clocks) -> Vec<(String, String)> {
+fn variables(folder: &Path, name: &str) -> Vec<(String, String)> {
     let fiu = FIU_LIBRARIES.map(|library| Path::new("/usr/lib/fiu").join(library));
     let libraries: Vec<_> =
         [faketime()].into_iter().chain(fiu).map(|path| path.display().to_string()).collect();
-    let mut variables = vec![
+    let variables = vec![
         ("LD_PRELOAD", libraries.join(":")),
         ("FIU_CTRL_FIFO", control_base(folder, name)),
         ("FAKETIME_TIMESTAMP_FILE", clock_file(folder, name).display().to_string()),
         ("FAKETIME_CACHE_DURATION", "1".to_owned()),
+        // Only the time of day is wrong; what measures durations goes on.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
-    if clocks == Clocks::Wall {
-        variables.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()));
-    }
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

@@ -57,6 +57,7 @@ impl Field {
     }
 
     /// Notes a call, and what it has shown to be there now, if it has.
+    #[expect(clippy::option_option, reason = "whether something is known, and what: there or not")]
     pub(crate) fn note(&self, spot: &Spot, is_known: bool, seen: Option<Option<Tag>>) {
         let mut now = self.slot(spot.slot);
         if now.generation != spot.generation {

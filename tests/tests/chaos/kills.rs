@@ -13,7 +13,7 @@ use martlet_tests::cluster::Shape;
 
 use crate::aftermath;
 use crate::faults::{Breaker, Fault};
-use crate::faulty::{Clocks, FaultyCluster};
+use crate::faulty::FaultyCluster;
 use crate::history::{History, seconds};
 use crate::load::Load;
 use crate::mixed::{SEED, check, make_containers, variable};
@@ -36,7 +36,7 @@ fn a_process_that_is_killed_is_hardly_missed() {
     let seed = variable("MARTLET_CHAOS_SEED").unwrap_or(SEED);
     eprintln!("MARTLET_CHAOS_SEED={seed}");
     let mut folder = tempfile::tempdir().unwrap();
-    let faulty = FaultyCluster::start(folder.path(), Shape::STANDARD, Clocks::Wall);
+    let faulty = FaultyCluster::start(folder.path(), Shape::STANDARD);
     make_containers(&faulty.cluster);
     let names = faulty.cluster.names();
     let load = Load::start(&faulty.cluster, seed, variable("MARTLET_CHAOS_CLIENTS").unwrap_or(CLIENTS));

@@ -116,10 +116,9 @@ impl Worker {
             (20..24, _) => Act::GetRange,
             (24..34, _) => Act::Head,
             (34..58, _) => Act::Put(self.fresh()),
-            (58..68, _) => Act::Create(self.fresh()),
+            (58..68, _) | (68..90, None) => Act::Create(self.fresh()),
             (68..86, Some(from)) => Act::Update { from, to: self.fresh() },
             (86..90, Some(from)) => Act::DeleteIf { from },
-            (68..90, None) => Act::Create(self.fresh()),
             _ => Act::Delete,
         }
     }
@@ -220,6 +219,7 @@ pub(crate) fn page(
 }
 
 /// What is known to be there after this; `None`: nothing new.
+#[expect(clippy::option_option, reason = "whether something is known, and what: there or not")]
 fn seen(told: Told) -> Option<Option<Tag>> {
     match told {
         Told::Found(found) => Some(found),

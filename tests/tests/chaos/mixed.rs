@@ -13,7 +13,7 @@ use martlet_tests::cluster::{Cluster, Shape};
 use crate::aftermath;
 use crate::clients::{Ask, Reply};
 use crate::faults::Breaker;
-use crate::faulty::{Clocks, FaultyCluster};
+use crate::faulty::FaultyCluster;
 use crate::field::CONTAINERS;
 use crate::history::History;
 use crate::load::{Load, clients};
@@ -36,7 +36,7 @@ fn whatever_fails_nobody_is_told_anything_wrong() {
     let mut folder = tempfile::tempdir().unwrap();
     let mut random = Seeded::new(seed);
     let shape = *random.pick(&SHAPES).unwrap();
-    let faulty = FaultyCluster::start(folder.path(), shape, Clocks::Wall);
+    let faulty = FaultyCluster::start(folder.path(), shape);
     make_containers(&faulty.cluster);
     let load = Load::start(&faulty.cluster, seed, variable("MARTLET_CHAOS_CLIENTS").unwrap_or(CLIENTS));
     let mut breaker = Breaker::new(faulty, load.shared.watch);

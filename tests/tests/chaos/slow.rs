@@ -7,7 +7,7 @@ use martlet_tests::files;
 use martlet_tests::relay::{Condition, Way};
 use martlet_tests::swift::Session;
 
-use crate::faulty::{Clocks, FaultyCluster};
+use crate::faulty::FaultyCluster;
 
 /// There and back it is twice as much.
 const DELAY: Duration = Duration::from_millis(300);
@@ -17,7 +17,7 @@ const BODY_BYTES: usize = 4096;
 #[test]
 fn nobody_waits_for_a_slow_node() {
     let folder = tempfile::tempdir().unwrap();
-    let faulty = FaultyCluster::start(folder.path(), Shape::STANDARD, Clocks::Wall);
+    let faulty = FaultyCluster::start(folder.path(), Shape::STANDARD);
     let session = faulty.cluster.session(0);
     assert_eq!(session.put("box", b"").status(), 201);
     let before = [put_all(&session, 0), get_all(&session, 0)];

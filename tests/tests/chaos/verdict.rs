@@ -78,7 +78,8 @@ fn context(seen: &[Seen<'_>], call: usize) -> String {
     let skipped = before.len().saturating_sub(SHOWN_CALLS);
     let mut text = String::new();
     for Seen { call, how } in &before[skipped..] {
-        text += &format!("  {:?}-{:?} {:x?}, {how}\n", call.invoked, call.returned, call.step);
+        let line = format!("  {:?}-{:?} {:x?}, {how}\n", call.invoked, call.returned, call.step);
+        text.push_str(&line);
     }
     text
 }
