@@ -104,7 +104,7 @@ async fn mend_rows(
         last = Some(group.name.clone());
         let row = shared.address(table, group.name.clone());
         if let Some(holder) = damaged_elsewhere(&group) {
-            match propose_again(shared, &row, holder).await {
+            match propose_again(shared, &row, &[holder]).await {
                 Ok(()) => round.rows_mended += 1,
                 Err(_) => round.undecided += 1,
             }

@@ -24,14 +24,14 @@ pub(super) enum Outcome {
 }
 
 /// How the replicas of a row stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Agreement {
     /// All have accepted the same, or nothing.
     Full,
     /// All that answered have. The rest is unknown.
     Partial,
-    /// They differ; this one has the highest ballot.
-    None { highest: DeviceId },
+    /// They differ; these have the highest ballot.
+    None { highest: Vec<DeviceId> },
 }
 
 /// Looks at a row once more, and proposes it as it is if its replicas differ.
@@ -43,7 +43,7 @@ pub(super) async fn level(shared: &Arc<Shared>, row: &RowAddress) -> Outcome {
     match agreement(shared, row).await {
         Agreement::Full => Outcome::Agreed,
         Agreement::Partial => Outcome::Undecided,
-        Agreement::None { highest } => match propose_again(shared, row, highest).await {
+        Agreement::None { highest } => match propose_again(shared, row, &highest).await {
             Ok(()) => Outcome::Leveled,
             Err(error) => {
                 tracing::debug!(?row, %error, "a row is left for another pass");
@@ -69,17 +69,24 @@ pub(super) async fn agreement(shared: &Shared, row: &RowAddress) -> Agreement {
         }
     }
     let differ = known.windows(2).any(|pair| pair[0].0 != pair[1].0);
-    match known.iter().max() {
-        Some((_, highest)) if differ => Agreement::None { highest: *highest },
+    match known.iter().map(|(ballot, _)| *ballot).max() {
+        Some(highest) if differ => {
+            let of_highest = known.iter().filter(|(ballot, _)| *ballot == highest);
+            Agreement::None { highest: of_highest.map(|(_, device)| *device).collect() }
+        }
         _ if is_complete => Agreement::Full,
         _ => Agreement::Partial,
     }
 }
 
-/// The holder of the highest ballot is among those who are asked. Without it, a majority that lost everything would
-/// take what only it still has for never written.
-pub(super) async fn propose_again(shared: &Arc<Shared>, row: &RowAddress, holder: DeviceId) -> Result<()> {
+/// Holders of the highest ballot are asked first. Without one, a majority that lost everything would take what only they
+/// still have for never written; and where they are a majority, what they say is known to be chosen.
+pub(super) async fn propose_again(
+    shared: &Arc<Shared>,
+    row: &RowAddress,
+    holders: &[DeviceId],
+) -> Result<()> {
     let access = Access { row: row.clone(), seal: None, guard: Guard::None, spared: None };
     // Where nothing is found, it is a tombstone that has been forgotten meanwhile.
-    change_asking(shared, &access, holder, |_: Option<&RowState>| Verdict::Repeat { answer: () }).await
+    change_asking(shared, &access, holders, |_: Option<&RowState>| Verdict::Repeat { answer: () }).await
 }

@@ -233,7 +233,7 @@ async fn level_batch(
     let leveling = rows.into_iter().map(|(row, holder)| async move {
         match (way, holder) {
             (Way::LookAgain, _) | (Way::AsTold, None) => level(shared, &row).await,
-            (Way::AsTold, Some(holder)) => propose_again(shared, &row, holder).await.map_or_else(
+            (Way::AsTold, Some(holder)) => propose_again(shared, &row, &[holder]).await.map_or_else(
                 |error| {
                     tracing::debug!(?row, %error, "a row is left for another pass");
                     Outcome::Undecided

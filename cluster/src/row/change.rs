@@ -55,15 +55,15 @@ pub(crate) async fn change<T: Send>(
     drive(Rounds::new(shared, access, body), &mut AtOnce(decide)).await
 }
 
-/// The same, and `holder` is among the first who are asked: what it has accepted is seen if it answers.
+/// The same, and `holders` are the first who are asked: what one of them has accepted is seen if it answers.
 pub(crate) async fn change_asking<T: Send>(
     shared: &Arc<Shared>,
     access: &Access,
-    holder: DeviceId,
+    holders: &[DeviceId],
     decide: impl FnMut(Option<&RowState>) -> Verdict<T> + Send,
 ) -> Result<T> {
     let mut rounds = Rounds::new(shared, access, None);
-    rounds.ask_first(holder);
+    rounds.ask_first(holders);
     drive(rounds, &mut AtOnce(decide)).await
 }
 

@@ -245,10 +245,10 @@ impl<'a> Rounds<'a> {
         Seen { ballot, predecessor, accepted: highest.unwrap_or(Ballot::ZERO), is_chosen }
     }
 
-    /// This device is asked before the others.
-    pub(super) fn ask_first(&mut self, device: DeviceId) {
+    /// These devices are asked before the others.
+    pub(super) fn ask_first(&mut self, first: &[DeviceId]) {
         let Replicas { devices, order } = &mut self.replicas;
-        order.sort_by_key(|&index| devices[index].id != device);
+        order.sort_by_key(|&index| !first.contains(&devices[index].id));
     }
 
     /// Finds out why a table is sealed, if a replica said so.
