@@ -183,9 +183,9 @@ mod tests {
              martlet_nests{tree=\"a \\\"tall\\\" one\"} 2.0\n\
              # HELP martlet_flight_seconds Flights\n\
              # TYPE martlet_flight_seconds histogram\n\
-             martlet_flight_seconds_bucket{le=\"0.5\",wing=\"left\"} 1\n\
-             martlet_flight_seconds_bucket{le=\"1.0\",wing=\"left\"} 1\n\
-             martlet_flight_seconds_bucket{le=\"+Inf\",wing=\"left\"} 2\n\
+             martlet_flight_seconds_bucket{wing=\"left\",le=\"0.5\"} 1\n\
+             martlet_flight_seconds_bucket{wing=\"left\",le=\"1\"} 1\n\
+             martlet_flight_seconds_bucket{wing=\"left\",le=\"+Inf\"} 2\n\
              martlet_flight_seconds_sum{wing=\"left\"} 2.25\n\
              martlet_flight_seconds_count{wing=\"left\"} 2\n"
         );

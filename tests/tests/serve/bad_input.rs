@@ -127,8 +127,8 @@ fn impossible_ranges_are_refused() {
 #[test]
 fn what_is_not_offered_says_so_in_its_dialect() {
     let target = target();
-    target.check("PUT /v1/AUTH_main/box/new?extract-archive=tar", "Content-Length: 0\r\n", b"", 501);
-    target.check("PUT /v1/AUTH_main/box/new", "X-Symlink-Target: box/old\r\nContent-Length: 0\r\n", b"", 501);
+    target.check("PUT /v1/AUTH_main/box/new?extract-archive=rar", "Content-Length: 0\r\n", b"", 400);
+    target.check("DELETE /v1/AUTH_main/box/old", "X-If-Delete-At: 1\r\nContent-Length: 0\r\n", b"", 501);
     target.check(
         "POST /v1/AUTH_main/box",
         "X-Container-Sync-To: //a/b/c/d\r\nContent-Length: 0\r\n",
