@@ -7,6 +7,7 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
+# With `.cargo/config.toml`, which says how SQLite is compiled.
 COPY . .
 RUN cargo build --release --locked -p martlet
 
