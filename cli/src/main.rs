@@ -114,13 +114,38 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error and everything that it comes from, on one line.
+/// An error and everything that it comes from. Some errors tell their source themselves; nothing is told twice.
 fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = error.to_string().trim_end().to_owned();
     let mut source = error.source();
     while let Some(error) = source {
-        text = format!("{text}: {error}");
+        let told = error.to_string();
+        if !text.ends_with(told.trim_end()) {
+            text = format!("{text}: {}", told.trim_end());
+        }
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Sample {
+        #[error("the lid can't be opened")]
+        Silent(#[source] io::Error),
+        #[error("the lid can't be opened: {0}")]
+        Telling(#[source] io::Error),
+    }
+
+    #[test]
+    fn an_error_is_told_with_what_it_comes_from_and_nothing_twice() {
+        let told = "the lid can't be opened: it is stuck";
+        assert_eq!(with_sources(&Sample::Silent(io::Error::other("it is stuck\n"))), told);
+        assert_eq!(with_sources(&Sample::Telling(io::Error::other("it is stuck\n"))), told);
+    }
 }
