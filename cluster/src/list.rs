@@ -14,9 +14,10 @@ pub(crate) use lister::{Found, Lister};
 
 use bytes::Bytes;
 use martlet_model::{ListEntry, ListQuery, Page, Result};
-use martlet_protocol::{Scope, SealToken, TableId};
+use martlet_protocol::{Scope, TableId};
 use martlet_ring::Partition;
 
+use crate::container::seal::Sealed;
 use crate::row::Guard;
 
 /// What to list, and what it takes to settle a row on which replicas differ.
@@ -28,7 +29,8 @@ pub(crate) struct Question {
     pub(crate) delimiter: Option<Bytes>,
     pub(crate) after: Option<Bytes>,
     pub(crate) before: Option<Bytes>,
-    pub(crate) seal: Option<SealToken>,
+    /// Everything that was ever written to the table, or will be, is wanted: only those who have sealed it are asked.
+    pub(crate) sealed: Option<Sealed>,
     pub(crate) guard: Guard,
     /// How many rows the caller thinks it needs.
     pub(crate) expected: usize,
@@ -45,7 +47,7 @@ impl Question {
             delimiter: None,
             after: None,
             before: None,
-            seal: None,
+            sealed: None,
             guard,
             expected: 1000,
             scope: Scope::Counted,

@@ -10,7 +10,8 @@
 //! - a restart, which forgets every promise and every unfinished blob ([`MemoryReplica::restart`]);
 //! - a blob that is lost, or damaged with or without the device noticing
 //!   ([`MemoryReplica::lose_blob`], [`MemoryReplica::damage_blob`], [`MemoryReplica::forge_blob`]);
-//! - a disk that is full ([`Faults::is_full`]).
+//! - a disk that is full ([`Faults::is_full`]);
+//! - a disk that can be read, while writing to it hangs ([`Faults::writes_hang`]).
 
 mod blobs;
 mod device;
@@ -106,9 +107,20 @@ impl MemoryReplica {
         outcome
     }
 
+    /// The same for work that is durable when it is done.
+    async fn store<T>(
+        &self,
+        work: impl FnOnce(&mut Device) -> Result<T, ReplicaError> + Send,
+    ) -> Result<T, ReplicaError> {
+        if self.device().faults.writes_hang {
+            std::future::pending::<()>().await;
+        }
+        self.serve(work).await
+    }
+
     /// The same for work that can't be refused.
     async fn change(&self, work: impl FnOnce(&mut Device) + Send) -> Result<(), ReplicaError> {
-        self.serve(|device| {
+        self.store(|device| {
             work(device);
             Ok(())
         })
@@ -135,7 +147,7 @@ impl Replica for MemoryReplica {
     }
 
     async fn accept(&self, request: Accept) -> Result<(), ReplicaError> {
-        self.serve(|device| device.accept(request)).await
+        self.store(|device| device.accept(request)).await
     }
 
     async fn read(&self, request: ReadRow) -> Result<RowReply, ReplicaError> {
@@ -160,7 +172,7 @@ impl Replica for MemoryReplica {
     }
 
     async fn seal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError> {
-        self.serve(|device| device.seal(table, token)).await
+        self.store(|device| device.seal(table, token)).await
     }
 
     async fn unseal(&self, table: TableId, token: SealToken) -> Result<(), ReplicaError> {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use martlet_model::{ContainerId, Error, Noun, Result};
 use martlet_protocol::{RowState, RowValue, Scope, SealToken, TableId};
 
+use super::seal::Sealed;
 use super::{Access, account, directory, find_now, row_key, seal};
 use crate::cluster::{DROPPED, Shared};
 use crate::list::{Lister, Question};
@@ -67,8 +68,8 @@ pub(crate) async fn carry_on(
     row: ContainerRow,
     token: SealToken,
 ) -> Result<Ending> {
-    seal::seal(shared, &row.tables(), token, row.seal.lifted()).await?;
-    let ending = if is_inhabited(shared, row.objects, Some(token), Guard::None).await? {
+    let sealed = seal::seal(shared, &row.tables(), token, row.seal.lifted()).await?;
+    let ending = if is_inhabited(shared, row.objects, sealed).await? {
         undo(shared, id, &row, token).await
     } else {
         finish(shared, id, &row, token).await
@@ -146,14 +147,10 @@ pub(crate) fn same(state: Option<&RowState>, objects: TableId) -> Result<Option<
     Ok(row.filter(|row| row.objects == objects))
 }
 
-async fn is_inhabited(
-    shared: &Arc<Shared>,
-    objects: TableId,
-    seal: Option<SealToken>,
-    guard: Guard,
-) -> Result<bool> {
+async fn is_inhabited(shared: &Arc<Shared>, objects: TableId, sealed: Sealed) -> Result<bool> {
     // Delete markers count, and where there is no head there is no older version either.
-    let question = Question { expected: 1, seal, scope: Scope::All, ..Question::all(objects, guard) };
+    let all = Question::all(objects, Guard::None);
+    let question = Question { expected: 1, sealed: Some(sealed), scope: Scope::All, ..all };
     Ok(Lister::new(shared, question).next().await?.is_some())
 }
 
@@ -170,12 +167,17 @@ pub(crate) fn has_uploads(state: Option<&RowState>, uploads: TableId) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use martlet_model::{ContainerStore, ObjectStore};
+    use martlet_protocol::{Accept, Prepare, Replica};
+    use martlet_register::{Ballot, State};
     use martlet_testkit::conformance::steps::{create, new_object, object, put, unconditional};
+    use martlet_testkit::{Faults, MemoryReplica, Reach};
 
     use super::*;
     use crate::ClusterStore;
-    use crate::testing::cluster;
+    use crate::testing::{cluster, cluster_of_replicas};
 
     /// A deletion that got as far as the seal, and never was heard of again.
     async fn half_deleted(store: &ClusterStore, name: &str) -> ContainerId {
@@ -213,5 +215,48 @@ mod tests {
         assert_eq!(store.usage(&id).await.unwrap().objects, 2);
         let refused = store.delete_container(&id).await;
         assert!(matches!(refused, Err(Error::NotEmpty)), "{refused:?}");
+    }
+
+    /// A write on its way to three replicas, carried by hand.
+    struct Write(Accept);
+
+    impl Write {
+        async fn begin(store: &ClusterStore, id: &ContainerId, promising: &[&MemoryReplica]) -> Self {
+            let shared = &store.shared;
+            let container = find_now(shared, id).await.unwrap();
+            let row = Access::within(shared, &container, container.row.objects, "key".into()).row;
+            let ballot = shared.next_ballot(Ballot::ZERO);
+            for replica in promising {
+                replica.prepare(Prepare { row: row.clone(), ballot }).await.unwrap();
+            }
+            // What the value says doesn't matter: nobody reads it.
+            let value = container.row.to_value();
+            let state = State::first(ballot, Ballot::ZERO, value);
+            Self(Accept { row, ballot, state, body: None, garbage: Vec::new(), seal: None })
+        }
+
+        async fn arrives_at(&self, replica: &MemoryReplica) -> bool {
+            replica.accept(self.0.clone()).await.is_ok()
+        }
+    }
+
+    /// One replica has the write and the seal, and answers late; one hasn't got either of them yet, and says so.
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_passes_the_seal_on_a_slow_writer_keeps_the_container() {
+        for roles in [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2]] {
+            let (store, replicas) = cluster_of_replicas();
+            let [late, sealed, hanging] = roles.map(|index: usize| &replicas[index]);
+            let id = create(&store, "raced").await;
+            store.idle().await;
+            let write = Write::begin(&store, &id, &[late, sealed, hanging]).await;
+            late.set_faults(Faults::reaching(Reach::Slow(Duration::from_millis(120))));
+            hanging.set_faults(Faults { writes_hang: true, ..Faults::NONE });
+            assert!(write.arrives_at(late).await);
+            let deleted = store.delete_container(&id).await;
+            assert!(!write.arrives_at(sealed).await, "{roles:?}: it is sealed");
+            hanging.set_faults(Faults::NONE);
+            let is_acknowledged = write.arrives_at(hanging).await;
+            assert!(!(deleted.is_ok() && is_acknowledged), "{roles:?}: an acknowledged write is lost");
+        }
     }
 }

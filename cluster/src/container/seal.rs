@@ -1,16 +1,29 @@
 //! Seals: a sealed table takes no writes but its sealer's.
+//!
+//! Who wants to know what a sealed table holds asks only those who have sealed it ([`Sealed`]): a device whose writer
+//! is slow may list its rows long before it takes the seal, and accept a write in between.
 
 use std::sync::Arc;
 
 use martlet_model::{Error, Result};
 use martlet_protocol::{ReplicaError, SealToken, TableId};
+use martlet_ring::DeviceId;
 
 use crate::cluster::Shared;
 use crate::device::Device;
 use crate::fanout::{Patience, ask};
 use crate::list::Coverage;
 
-/// Seals these tables at a majority of every partition's replicas: from then on a write is refused or has been seen.
+/// A seal that a majority of every partition's replicas has taken: from then on a write is refused,
+/// or one of any majority of these devices has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    pub(crate) token: SealToken,
+    /// Those who are known to have taken it.
+    pub(crate) devices: Arc<[DeviceId]>,
+}
+
+/// Seals these tables at a majority of every partition's replicas.
 ///
 /// `lifted` are tokens of former seals that a device may still have.
 pub(crate) async fn seal(
@@ -18,7 +31,7 @@ pub(crate) async fn seal(
     tables: &[TableId],
     token: SealToken,
     lifted: &[SealToken],
-) -> Result<()> {
+) -> Result<Sealed> {
     let devices = shared.all_devices();
     let coverage = Coverage::new(&shared.ring, None);
     seal_at(shared, &devices, tables, (token, lifted), |is_there| {
@@ -34,7 +47,7 @@ pub(crate) async fn seal_one(
     table: TableId,
     token: SealToken,
     lifted: &[SealToken],
-) -> Result<()> {
+) -> Result<Sealed> {
     let majority = devices.len() / 2 + 1;
     seal_at(shared, devices, &[table], (token, lifted), |is_there| {
         is_there.iter().filter(|there| **there).count() >= majority
@@ -78,7 +91,7 @@ async fn seal_at(
     tables: &[TableId],
     (token, lifted): (SealToken, &[SealToken]),
     is_enough: impl Fn(&[bool]) -> bool,
-) -> Result<()> {
+) -> Result<Sealed> {
     let question = |replica: Arc<dyn martlet_protocol::Replica>| {
         let (tables, lifted) = (tables.to_vec(), lifted.to_vec());
         async move {
@@ -95,7 +108,11 @@ async fn seal_at(
     };
     let outcomes = ask(devices, patience(shared), question, &is_enough).await;
     let is_sealed: Vec<bool> = outcomes.iter().map(|outcome| matches!(outcome, Some(Ok(())))).collect();
-    if is_enough(&is_sealed) { Ok(()) } else { Err(Error::Unavailable("too few devices sealed a table")) }
+    if !is_enough(&is_sealed) {
+        return Err(Error::Unavailable("too few devices sealed a table"));
+    }
+    let sealed = devices.iter().zip(is_sealed).filter(|(_, is_sealed)| *is_sealed);
+    Ok(Sealed { token, devices: sealed.map(|(device, _)| device.id).collect() })
 }
 
 fn patience(shared: &Shared) -> Patience {

@@ -18,6 +18,7 @@ use crate::cluster::Shared;
 use crate::device::{Answered, Device};
 use crate::fanout::{Patience, collect, note_silent};
 use crate::row::Access;
+use crate::row::change::settle;
 use crate::row::read::read_value;
 
 /// How many disputed rows are read at once.
@@ -56,16 +57,16 @@ impl Found {
 impl Lister {
     pub(crate) fn new(shared: &Arc<Shared>, question: Question) -> Self {
         let coverage = Coverage::new(&shared.ring, question.partition);
-        let devices = match question.partition {
-            Some(partition) => shared
-                .ring
-                .devices_of(partition)
-                .iter()
-                .filter_map(|id| shared.device(*id))
-                .cloned()
-                .collect(),
+        let mut devices: Vec<_> = match question.partition {
+            Some(partition) => {
+                let replicas = shared.ring.devices_of(partition).iter();
+                replicas.filter_map(|id| shared.device(*id)).cloned().collect()
+            }
             None => shared.all_devices(),
         };
+        if let Some(sealed) = &question.sealed {
+            devices.retain(|device| sealed.devices.contains(&device.id));
+        }
         let (chosen, reserve) = coverage.choose(devices, usize::from(question.table.as_bytes()[15]));
         let replicas = usize::from(shared.ring.replicas());
         let page_limit = page_limit(question.expected, replicas, chosen.len() + reserve.len());
@@ -223,11 +224,15 @@ fn next_page(
 pub(super) async fn entry_of(shared: &Arc<Shared>, question: &Question, key: Bytes) -> Result<Option<Bytes>> {
     let access = Access {
         row: shared.address(question.table, key),
-        seal: question.seal,
+        seal: question.sealed.as_ref().map(|sealed| sealed.token),
         guard: question.guard.clone(),
         spared: None,
     };
-    let state = read_value(shared, &access).await?;
+    let state = match question.sealed {
+        None => read_value(shared, &access).await?,
+        // Also what only one replica has may yet be chosen, by others who haven't taken the seal.
+        Some(_) => settle(shared, &access).await?,
+    };
     let is_shown = |state: &&RowState| question.scope == Scope::All || state.value.weight().objects > 0;
     Ok(state.as_ref().filter(is_shown).and_then(|state| state.value.entry().cloned()))
 }

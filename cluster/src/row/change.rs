@@ -82,6 +82,19 @@ pub(crate) async fn resolve(shared: &Arc<Shared>, access: &Access) -> Result<Opt
     change(shared, access, None, |predecessor| Verdict::Leave(Ok(predecessor.cloned()))).await
 }
 
+/// The row's value, proposed once more.
+///
+/// A minority may hold a value that was accepted after the chosen one and was never chosen itself, and a later
+/// proposer may yet take it up. Once a majority has accepted the row's value under a new ballot,
+/// either that value was taken up here, or it never will be.
+pub(crate) async fn settle(shared: &Arc<Shared>, access: &Access) -> Result<Option<RowState>> {
+    change(shared, access, None, |predecessor| Verdict::Write {
+        value: predecessor.map_or(RowValue::Tombstone, |state| state.value.clone()),
+        answer: predecessor.cloned(),
+    })
+    .await
+}
+
 /// Writes a value under this ballot or not at all: once something with a higher ballot has been promised or accepted
 /// by a majority, a latecomer can't undo it. Nothing becomes garbage by it.
 ///

@@ -69,8 +69,8 @@ async fn join(
         return Err(UploadError::NoParts.into());
     }
     let devices = parts_devices(shared, row.parts);
-    seal::seal_one(shared, &devices, row.parts, token, row.seal.lifted()).await?;
-    let stored = part::all(shared, row.parts, token, completion.parts.len()).await?;
+    let sealed = seal::seal_one(shared, &devices, row.parts, token, row.seal.lifted()).await?;
+    let stored = part::all(shared, row.parts, sealed, completion.parts.len()).await?;
     let info_of = |number| stored.get(&number).map(|part| part.info.clone());
     let joined = upload::join(&completion, row.new.checksum, info_of)?;
     if joined.content.bytes > OBJECT_BYTES_MAX {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use martlet_model::{NewPart, ObjectId, PartInfo, PartNumber, Result, StoredChecksum, UploadId};
-use martlet_protocol::{BlobOwner, RowState, SealToken, TableId};
+use martlet_protocol::{BlobOwner, RowState, TableId};
 
 use super::{PartsOf, Place, find_open};
 use crate::blob::receive::{Data, Home, Incoming, Received, receive};
 use crate::cluster::Shared;
+use crate::container::seal::Sealed;
 use crate::list::{Found, Lister, Question};
 use crate::record::live;
 use crate::record::part::{PartRow, row_key};
@@ -97,10 +98,10 @@ pub(crate) async fn list(
 pub(crate) async fn all(
     shared: &Arc<Shared>,
     parts: TableId,
-    token: SealToken,
+    sealed: Sealed,
     expected: usize,
 ) -> Result<BTreeMap<PartNumber, PartRow>> {
-    let question = Question { seal: Some(token), expected, ..question(shared, parts, Guard::None) };
+    let question = Question { sealed: Some(sealed), expected, ..question(shared, parts, Guard::None) };
     let mut lister = Lister::new(shared, question);
     let mut found = BTreeMap::new();
     while let Some(Found::Row { key, entry }) = lister.next().await? {

@@ -72,9 +72,18 @@ async fn clear(shared: &Arc<Shared>, key: &Bytes, entry: &[u8]) -> Result<Fate> 
         }
     };
     if fate == Fate::Removed {
-        remove(shared, &Access::open(shared, DROPPED, key.clone())).await?;
+        forget(shared, key, entry).await?;
     }
     Ok(fate)
+}
+
+/// Takes the note away, unless somebody has written it anew: the deletion may have been undone and done again.
+async fn forget(shared: &Arc<Shared>, key: &Bytes, entry: &[u8]) -> Result<()> {
+    let decide = |predecessor: Option<&RowState>| match predecessor.and_then(|state| state.value.entry()) {
+        Some(present) if present[..] == *entry => Verdict::Write { value: RowValue::Tombstone, answer: () },
+        _ => Verdict::Leave(Ok(())),
+    };
+    change(shared, &Access::open(shared, DROPPED, key.clone()), None, decide).await
 }
 
 async fn clear_uploads(
@@ -83,7 +92,8 @@ async fn clear_uploads(
     token: SealToken,
     objects: TableId,
 ) -> Result<()> {
-    let question = Question { seal: Some(token), ..Question::all(uploads, Guard::None) };
+    let sealed = Some(seal::seal(shared, &[uploads], token, &[]).await?);
+    let question = Question { sealed, ..Question::all(uploads, Guard::None) };
     let mut lister = Lister::new(shared, question);
     while let Some(found) = lister.next().await? {
         let row = found.name().clone();
@@ -104,7 +114,8 @@ async fn clear_uploads(
 
 /// What changes that died have left beside the objects of a container in which nothing lived any more.
 async fn clear_versions(shared: &Arc<Shared>, versions: TableId, token: SealToken) -> Result<()> {
-    let question = Question { seal: Some(token), scope: Scope::All, ..Question::all(versions, Guard::None) };
+    let sealed = Some(seal::seal(shared, &[versions], token, &[]).await?);
+    let question = Question { sealed, scope: Scope::All, ..Question::all(versions, Guard::None) };
     let mut lister = Lister::new(shared, question);
     while let Some(found) = lister.next().await? {
         remove(shared, &Access::sealed(shared, versions, found.name().clone(), token)).await?;
@@ -120,11 +131,11 @@ async fn clear_parts(
     object: &RowKey,
 ) -> Result<()> {
     let devices = parts_devices(shared, parts);
-    seal::seal_one(shared, &devices, parts, token, others).await?;
+    let sealed = Some(seal::seal_one(shared, &devices, parts, token, others).await?);
     let object = value_of(shared, object).await?;
     let used = object.iter().flat_map(|state| state.value.blobs().iter().map(|blob| blob.id));
     let used: Arc<HashSet<BlobId>> = Arc::new(used.collect());
-    let question = Question { seal: Some(token), ..part::question(shared, parts, Guard::None) };
+    let question = Question { sealed, ..part::question(shared, parts, Guard::None) };
     let mut lister = Lister::new(shared, question);
     let mut rows = Vec::new();
     while let Some(found) = lister.next().await? {

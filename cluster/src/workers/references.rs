@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use martlet_model::Result;
 use martlet_protocol::{
-    BlobFact, BlobId, BlobOwner, BlobRef, ReadRow, Replica, RowAddress, RowState, RowValue, TableKind, Want,
+    BlobFact, BlobId, BlobOwner, BlobRef, ReadRow, Replica, RowAddress, RowState, TableKind, Want,
 };
 
 use super::Fate;
@@ -14,9 +14,9 @@ use crate::cluster::Shared;
 use crate::device::Answered;
 use crate::fanout::{Patience, ask};
 use crate::record::version::head_of;
-use crate::row::change::change;
+use crate::row::change::settle;
 use crate::row::read::read_value;
-use crate::row::{Access, Guard, Verdict};
+use crate::row::{Access, Guard};
 use versions::Below;
 
 /// Whether any of the rows that may refer to a blob does, in the order in which they must be asked.
@@ -66,19 +66,6 @@ async fn is_agreed(shared: &Arc<Shared>, row: &RowAddress) -> bool {
     let outcomes = ask(&shared.devices_of(row.hash), patience(shared), question, |_| false).await;
     let first = outcomes.first().cloned().flatten();
     matches!(first, Some(Ok(_))) && outcomes.iter().all(|outcome| *outcome == first)
-}
-
-/// The row's value, proposed once more.
-///
-/// A minority may hold a value that was accepted after the chosen one and was never chosen itself, and a later
-/// proposer may yet take it up: what it refers to is still needed. Once a majority has accepted the row's value
-/// under a new ballot, either that value was taken up here, or it never will be.
-async fn settle(shared: &Arc<Shared>, access: &Access) -> Result<Option<RowState>> {
-    let decide = |predecessor: Option<&RowState>| Verdict::Write {
-        value: predecessor.map_or(RowValue::Tombstone, |state| state.value.clone()),
-        answer: predecessor.cloned(),
-    };
-    change(shared, access, None, decide).await
 }
 
 /// What the devices of a blob know of it; `None`: one of them didn't answer.

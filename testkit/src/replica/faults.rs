@@ -10,6 +10,8 @@ pub struct Faults {
     pub answers_lost_one_in: Option<usize>,
     /// New data is refused.
     pub is_full: bool,
+    /// Whatever has to be durable waits for good, while questions are answered.
+    pub writes_hang: bool,
 }
 
 /// How a device answers.
@@ -24,7 +26,8 @@ pub enum Reach {
 }
 
 impl Faults {
-    pub const NONE: Self = Self { reach: Reach::Prompt, answers_lost_one_in: None, is_full: false };
+    pub const NONE: Self =
+        Self { reach: Reach::Prompt, answers_lost_one_in: None, is_full: false, writes_hang: false };
 
     pub const fn reaching(reach: Reach) -> Self {
         Self { reach, ..Self::NONE }

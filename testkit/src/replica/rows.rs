@@ -32,7 +32,7 @@ impl Device {
             return Err(ReplicaError::Sealed);
         }
         self.standing(&address).accept(ballot)?;
-        if body.is_some() && self.faults.is_full {
+        if (state.value.is_live() || body.is_some()) && self.faults.is_full {
             return Err(ReplicaError::Full);
         }
         let carried = body.as_ref().map(|body| body.blob.id);
