@@ -163,6 +163,8 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
                 rounds.passes_seals = seen.is_chosen && matches!(verdict, Verdict::Repeat { .. });
                 proposer.decide(ledger.note(proposer.ballot(), rounds.access, predecessor.as_ref(), verdict))
             }
+            // Others may rely on it that changes which began long ago are over. This process may have stood still.
+            Step::Accept { .. } if !rounds.has_time() => Step::Done(proposer.give_up()),
             Step::Accept { ballot, state } => {
                 let garbage = ledger.garbage_of(state.change);
                 rounds.accept(ballot, state, garbage);
@@ -211,5 +213,70 @@ impl<T: Send, F: FnMut(Option<&RowState>) -> Verdict<T> + Send> Decide for AtOnc
 
     fn decide<'a>(&'a mut self, seen: Seen<'a>) -> impl Future<Output = Verdict<T>> + Send {
         ready((self.0)(seen.predecessor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use martlet_testkit::{Faults, MemoryReplica, Reach};
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+    use crate::cluster::DOCUMENTS;
+    use crate::record::document;
+    use crate::testing::cluster_of_replicas;
+
+    /// Writes a document, after something has happened.
+    struct After<F>(F);
+
+    impl<T: Future<Output = ()> + Send, F: FnMut() -> T + Send> Decide for After<F> {
+        type Answer = ();
+
+        async fn decide(&mut self, _: Seen<'_>) -> Verdict<()> {
+            (self.0)().await;
+            Verdict::Write { value: document::to_value(b"text"), answer: () }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_stood_still_sends_nothing_out_any_more() {
+        let (store, replicas) = cluster_of_replicas();
+        let access = Access::open(&store.shared, DOCUMENTS, "late");
+        let mut standstill = After(|| advance(Duration::from_mins(1)));
+        let changed = change_by(&store.shared, &access, None, &mut standstill).await;
+        assert!(matches!(changed, Err(Error::OutcomeUnknown)), "{changed:?}");
+        store.idle().await;
+        assert!(replicas.iter().all(|replica| replica.row_count() == 0));
+    }
+
+    fn slow(replica: &MemoryReplica, millis: u64, is_full: bool) {
+        let reach = Reach::Slow(Duration::from_millis(millis));
+        replica.set_faults(Faults { is_full, ..Faults::reaching(reach) });
+    }
+
+    /// The first round is refused by two, and stored by the third while the second round is on its way.
+    #[tokio::test(start_paused = true)]
+    async fn a_full_cluster_does_not_deny_what_an_earlier_round_has_stored() {
+        let (store, replicas) = cluster_of_replicas();
+        let access = Access::open(&store.shared, DOCUMENTS, "full");
+        let mut turning_full = After(|| {
+            for replica in &replicas[..2] {
+                // What it has promised before, it refuses from now on.
+                replica.restart();
+                slow(replica, 30, true);
+            }
+            slow(&replicas[2], 40, false);
+            let third = replicas[2].clone();
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(50)).await;
+                slow(&third, 40, true);
+            });
+            std::future::ready(())
+        });
+        let changed = change_by(&store.shared, &access, None, &mut turning_full).await;
+        assert_eq!(replicas.iter().filter(|replica| replica.row_count() > 0).count(), 1);
+        assert!(matches!(changed, Err(Error::OutcomeUnknown)), "{changed:?}");
     }
 }

@@ -212,6 +212,8 @@ impl<'a> Rounds<'a> {
                 learn(self.shared, &outcome);
                 if ballot == proposer.ballot() {
                     self.trouble.note(from, &outcome);
+                } else {
+                    self.trouble.note_storing(from, &outcome);
                 }
                 let reply = match outcome {
                     Ok(()) => Reply::Accepted,
@@ -358,7 +360,19 @@ impl Trouble {
         match outcome {
             Err(ReplicaError::Sealed) => self.sealed = self.sealed.with(from),
             Err(ReplicaError::Full) => self.full = self.full.with(from),
-            Err(ReplicaError::Refused { .. } | ReplicaError::MissingBlobs(_)) => {}
+            _ => self.note_storing(from, outcome),
+        }
+    }
+
+    /// Also of an earlier round: what was stored then may still be taken up.
+    fn note_storing(&mut self, from: usize, outcome: &Answered<()>) {
+        match outcome {
+            Err(
+                ReplicaError::Sealed
+                | ReplicaError::Full
+                | ReplicaError::Refused { .. }
+                | ReplicaError::MissingBlobs(_),
+            ) => {}
             Ok(()) | Err(_) => self.maybe_stored = self.maybe_stored.with(from),
         }
     }
