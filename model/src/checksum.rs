@@ -1,11 +1,15 @@
 //! Checksums that clients choose (S3's `x-amz-checksum-*`): stored with what they are of, and shown again.
 
+mod joining;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
+use crc_fast::{CrcAlgorithm, Digest as Crc};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+use joining::Joining;
 
 /// An algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +44,11 @@ pub struct StoredChecksum {
 pub struct ChecksumPlan {
     pub algorithm: ChecksumAlgorithm,
     pub kind: ChecksumKind,
+}
+
+impl ChecksumPlan {
+    /// What an object gets about which nobody has said anything, as in S3.
+    pub const UNSAID: Self = Self { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
 }
 
 /// Where the checksum of a body appears once the body has ended, verified: a trailer is known no sooner.
@@ -104,12 +113,11 @@ pub fn joined(plan: ChecksumPlan, parts: &[(u64, Option<&StoredChecksum>)]) -> O
             hasher.finish().value
         }
         ChecksumKind::FullObject => {
-            let algorithm = plan.algorithm.crc()?;
-            let ((_, first), rest) = values.split_first()?;
-            let join =
-                |sum, (bytes, value): &(u64, &[u8])| checksum_combine(algorithm, sum, number(value), *bytes);
-            let sum = rest.iter().fold(number(first), join);
-            sum.to_be_bytes()[8 - plan.algorithm.bytes()..].into()
+            let mut joining = Joining::of(plan.algorithm)?;
+            for (bytes, value) in &values {
+                joining.add(*bytes, number(value));
+            }
+            joining.sum().to_be_bytes()[8 - plan.algorithm.bytes()..].into()
         }
     };
     Some(StoredChecksum { algorithm: plan.algorithm, kind: plan.kind, value })
@@ -182,6 +190,16 @@ mod tests {
             let whole = joined(plan, &[(4, Some(&one)), (1, Some(&two)), (4, Some(&three))]);
             assert_eq!(whole, Some(of(algorithm, b"123456789")));
         }
+    }
+
+    /// 10,000 parts are completed within a second, of which this is the least.
+    #[test]
+    fn ten_thousand_checksums_are_joined_at_once() {
+        let part = of(ChecksumAlgorithm::Crc64Nvme, b"x");
+        let parts: Vec<_> = (0..10_000).map(|_| (5_000_000, Some(&part))).collect();
+        let begun = std::time::Instant::now();
+        assert!(joined(ChecksumPlan::UNSAID, &parts).is_some());
+        assert!(begun.elapsed() < std::time::Duration::from_millis(500), "{:?}", begun.elapsed());
     }
 
     #[test]

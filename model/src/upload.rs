@@ -135,7 +135,7 @@ pub struct Joined {
 }
 
 /// The object that `completion` makes of the stored parts, if everything is as the caller thinks it is.
-/// `plan` is what the upload said about checksums when it was begun.
+/// `plan` is what the upload said about checksums when it was begun; [`ChecksumPlan::UNSAID`] where it said nothing.
 pub fn join(
     completion: &Completion,
     plan: Option<ChecksumPlan>,
@@ -147,7 +147,7 @@ pub fn join(
         return Err(UploadError::WrongSize { bytes: content.bytes, expected });
     }
     let checksums: Vec<_> = parts.iter().map(|part| (part.bytes, part.checksum.as_ref())).collect();
-    let checksum = plan.and_then(|plan| checksum::joined(plan, &checksums));
+    let checksum = checksum::joined(plan.unwrap_or(ChecksumPlan::UNSAID), &checksums);
     // A part without a checksum is no reason to lose the object, unless somebody relies on the whole's.
     if completion.checksum.is_some() && completion.checksum != checksum {
         return Err(UploadError::WrongChecksum);

@@ -1,5 +1,6 @@
 //! The rules that containers and accounts set for writes, whichever dialect a write comes by.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -48,7 +49,8 @@ impl Ruled {
 
     /// The bytes that the chosen parts of an upload have together.
     async fn bytes_of(&self, id: &ObjectId, upload: UploadId, completion: &Completion) -> Result<u64> {
-        let is_chosen = |part: &PartInfo| completion.parts.iter().any(|chosen| chosen.number == part.number);
+        let chosen: HashSet<PartNumber> = completion.parts.iter().map(|chosen| chosen.number).collect();
+        let is_chosen = |part: &PartInfo| chosen.contains(&part.number);
         let (mut bytes, mut after) = (0u64, None);
         loop {
             let (parts, is_truncated) = self.store.parts(id, upload, after, PARTS_COUNT).await?;

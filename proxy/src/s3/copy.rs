@@ -3,16 +3,15 @@
 use axum::response::Response;
 use http::HeaderName;
 use http::header::RANGE;
-use martlet_auth::TargetError;
 use martlet_auth::s3_acl::AclRequest;
-use martlet_auth::target::decode_path;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{
-    Annotations, ByteRange, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, Conditions,
-    ContainerName, Digest, Download, Error, NewObject, NewPart, ObjectId, ObjectInfo, ObjectKey,
+    Annotations, ByteRange, ByteStream, ChecksumAlgorithm, ChecksumCell, ChecksumKind, ChecksumPlan,
+    Conditions, ContainerName, Digest, Download, Error, NewObject, NewPart, ObjectId, ObjectInfo, ObjectKey,
     ObjectMetadata, ObjectStore as _, PartNumber, Read, StoredChecksum, Tags, Timestamp, UploadId,
     UploadStore as _, VersionId,
 };
+use percent_encoding::percent_decode_str;
 
 use super::command::parse_version;
 use super::conditions::parse_range;
@@ -94,7 +93,7 @@ fn take_directive(headers: &mut Headers<'_>, name: &'static str) -> Result<bool,
 
 impl Source {
     fn take(headers: &mut Headers<'_>) -> Result<Self, Refusal> {
-        let text = headers.take(SOURCE)?.unwrap_or_default();
+        let text = headers.take_utf8(SOURCE)?.unwrap_or_default();
         Ok(Self {
             named: parse_source(text)?,
             expected_owner: headers.take("x-amz-source-expected-bucket-owner")?.map(str::to_owned),
@@ -115,6 +114,7 @@ impl Source {
 }
 
 /// Reads `bucket/key`, percent-encoded, with or without a leading slash, and `?versionId=` behind it.
+/// As in S3, what isn't encoded is taken as it is: there are clients that encode nothing.
 fn parse_source(text: &str) -> Result<NamedSource, Refusal> {
     let problem = || Refusal::argument(SOURCE, "it is not bucket/key");
     if text.starts_with("arn:") {
@@ -127,7 +127,7 @@ fn parse_source(text: &str) -> Result<NamedSource, Refusal> {
             (path, Some(parse_version(SOURCE, id)?))
         }
     };
-    let path = decode_path(path.as_bytes()).map_err(|TargetError::BadPercentEncoding| problem())?;
+    let path: Vec<u8> = percent_decode_str(path).collect();
     match Resource::parse(&path, None) {
         Ok(Resource::Object(bucket, key)) => Ok(NamedSource { bucket, key, version }),
         Ok(Resource::Account | Resource::Bucket(_)) | Err(Refusal::BucketName) => Err(problem()),
@@ -186,12 +186,12 @@ impl Scene<'_> {
         }
         let trouble = Trouble::default();
         let checksum = ChecksumCell::default();
-        let algorithm = plan.map(|plan| plan.algorithm);
+        let algorithm = plan.unwrap_or(ChecksumPlan::UNSAID).algorithm;
         let part = NewPart {
             number,
             md5: None,
             bytes: Some(found.span.bytes()),
-            body: summed(trouble.watch(found.body), algorithm, None, &checksum),
+            body: checksum::measured(trouble.watch(found.body), algorithm, checksum.clone()),
             checksum,
         };
         let stored = self.store.put_part(target, upload, part).await;
@@ -232,22 +232,22 @@ impl Scene<'_> {
     }
 }
 
-/// The body with the checksum that the copy will have: of the algorithm asked for, or of the source's.
+/// The body with the checksum that the copy will have: of the algorithm asked for, or of the source's,
+/// or of the one that every object has about which nobody has said anything.
 fn summed(
     body: ByteStream,
     asked: Option<ChecksumAlgorithm>,
     source: Option<StoredChecksum>,
     cell: &ChecksumCell,
 ) -> ByteStream {
-    let algorithm = asked.or(source.as_ref().map(|checksum| checksum.algorithm));
-    match (algorithm, source) {
-        (None, _) => body,
-        (Some(algorithm), Some(checksum))
-            if checksum.algorithm == algorithm && checksum.kind == ChecksumKind::FullObject =>
-        {
-            checksum::verified(body, checksum, cell.clone())
-        }
-        (Some(algorithm), _) => checksum::measured(body, algorithm, cell.clone()),
+    let of_source = source.as_ref().map(|checksum| checksum.algorithm);
+    let algorithm = asked.or(of_source).unwrap_or(ChecksumPlan::UNSAID.algorithm);
+    let same = |checksum: &StoredChecksum| {
+        checksum.algorithm == algorithm && checksum.kind == ChecksumKind::FullObject
+    };
+    match source.filter(same) {
+        Some(checksum) => checksum::verified(body, checksum, cell.clone()),
+        None => checksum::measured(body, algorithm, cell.clone()),
     }
 }
 
@@ -288,6 +288,7 @@ mod tests {
         check("box/dir/key", Some(("box", "dir/key", None)));
         check("/box/a%20b+c%3Fd", Some(("box", "a b+c?d", None)));
         check("%2Fbox%2Fkey", Some(("box", "key", None)));
+        check("box/100% grün %zz%C3%BC", Some(("box", "100% grün %zzü", None)));
         check("/box/a%3FversionId=1?versionId=null", Some(("box", "a?versionId=1", Some(VersionId::Null))));
         let id = "00112233445566778899aabbccddeeff";
         let version = VersionId::parse(id);
@@ -298,7 +299,6 @@ mod tests {
             "box",
             "/box/",
             "//key",
-            "/box/%zz",
             "/box/%00",
             "/box/key?versionId=1",
             "/box/key?x=1",

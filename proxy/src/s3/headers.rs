@@ -58,15 +58,27 @@ impl<'a> Headers<'a> {
 
     /// Takes an `x-amz-*` header; one that is there twice has no meaning.
     pub(super) fn take(&mut self, name: &'static str) -> Result<Option<&'a str>, Refusal> {
+        self.take_as(name, |value| value.to_str().ok())
+    }
+
+    /// The same, beyond ASCII: clients don't percent-encode everything that they should.
+    pub(super) fn take_utf8(&mut self, name: &'static str) -> Result<Option<&'a str>, Refusal> {
+        self.take_as(name, |value| std::str::from_utf8(value.as_bytes()).ok())
+    }
+
+    fn take_as(
+        &mut self,
+        name: &'static str,
+        read: fn(&'a HeaderValue) -> Option<&'a str>,
+    ) -> Result<Option<&'a str>, Refusal> {
         let Some(at) = self.untaken.iter().position(|untaken| *untaken == name) else { return Ok(None) };
         self.untaken.swap_remove(at);
         let mut values = self.all.get_all(name).iter();
-        let value = values.next().map(HeaderValue::to_str);
-        match (value, values.next()) {
+        match (values.next().map(read), values.next()) {
             (None, _) => Ok(None),
-            (Some(Ok(value)), None) => Ok(Some(value)),
-            (Some(Ok(_)), Some(_)) => Err(Refusal::argument(name, "it is there more than once")),
-            (Some(Err(_)), _) => Err(Refusal::argument(name, "it is not text")),
+            (Some(Some(value)), None) => Ok(Some(value)),
+            (Some(Some(_)), Some(_)) => Err(Refusal::argument(name, "it is there more than once")),
+            (Some(None), _) => Err(Refusal::argument(name, "it is not text")),
         }
     }
 
@@ -233,6 +245,6 @@ mod tests {
         ));
         let all = map(&[("x-amz-meta-a", "1"), ("x-amz-meta-empty", "")]);
         let metadata = Headers::new(&all).take_metadata().unwrap();
-        assert_eq!(metadata.user.iter().collect::<Vec<_>>(), [("a", "1"), ("empty", "")]);
+        assert_eq!(metadata.user.iter().collect::<Vec<_>>(), [("a", &b"1"[..]), ("empty", b"")]);
     }
 }

@@ -71,7 +71,7 @@ impl Integrity {
         if is_told {
             (body, cell)
         } else {
-            (checksum::measured(body, ChecksumAlgorithm::Crc64Nvme, cell.clone()), cell)
+            (checksum::measured(body, ChecksumPlan::UNSAID.algorithm, cell.clone()), cell)
         }
     }
 
@@ -86,6 +86,7 @@ impl Integrity {
 
     /// The same for a part of an upload that was begun with this plan: a part has a checksum of the algorithm
     /// that was planned. Where its sender told none, it is the one of what has arrived.
+    /// Where nothing was planned a part may come with any; the object has a checksum if all have what it is made of.
     pub(super) fn held_under(
         self,
         plan: Option<ChecksumPlan>,
@@ -96,11 +97,12 @@ impl Integrity {
             (Some(plan), Some(told)) if told != plan.algorithm => {
                 Err(Refusal::Request("the checksum isn't of the algorithm that the upload was begun with"))
             }
-            (Some(plan), None) => {
+            (plan, None) => {
                 let (body, cell) = self.verified(body);
-                Ok((checksum::measured(body, plan.algorithm, cell.clone()), cell))
+                let algorithm = plan.unwrap_or(ChecksumPlan::UNSAID).algorithm;
+                Ok((checksum::measured(body, algorithm, cell.clone()), cell))
             }
-            (Some(_) | None, _) => Ok(self.verified(body)),
+            (_, Some(_)) => Ok(self.verified(body)),
         }
     }
 
@@ -128,13 +130,7 @@ impl Integrity {
 impl JoinedChecksum {
     /// The checksum that the object must have, given what its upload was begun with.
     pub(super) fn under(self, plan: Option<ChecksumPlan>) -> Result<Option<StoredChecksum>, Refusal> {
-        let Some(plan) = plan else {
-            return match self.kind {
-                // Whatever the checksum is of, the object has none that it could be compared with.
-                None => Ok(None),
-                Some(_) => Err(Refusal::Request("the upload was begun without a checksum")),
-            };
-        };
+        let plan = plan.unwrap_or(ChecksumPlan::UNSAID);
         if self.kind.is_some_and(|kind| kind != plan.kind) {
             return Err(Refusal::Request("x-amz-checksum-type isn't what the upload was begun with"));
         }

@@ -76,7 +76,8 @@ impl Scene<'_> {
         xml.text("Bucket", self.container.name.as_str());
         list.encoding.write(&mut xml, "KeyMarker", list.key_marker.as_bytes());
         xml.text("UploadIdMarker", &list.upload_marker);
-        match entries.last().filter(|_| more) {
+        // Of several, S3 tells the last also where nothing comes after it.
+        match entries.last().filter(|_| more || entries.len() > 1) {
             None => {
                 xml.word("NextKeyMarker", "").word("NextUploadIdMarker", "");
             }

@@ -1,6 +1,8 @@
 //! Checksums that clients choose: kept with what they are of, and shown again.
 
 use martlet_auth::sigv4::Payload;
+use martlet_model::ChecksumAlgorithm;
+use martlet_model::checksum::ChecksumHasher;
 
 use crate::harness::{Answer, Server};
 
@@ -66,6 +68,9 @@ async fn a_copy_keeps_the_checksum_or_gets_the_one_that_is_asked_for() {
     let server = Server::with_box().await;
     let put = server.call("PUT", "/box/key").header("x-amz-checksum-crc32", "y/Q5Jg==").body("123456789");
     put.send().await.expect(200);
+    server.put("/box/old", "123456789").await.expect(200);
+    let copied = server.call("PUT", "/box/copy").header("x-amz-copy-source", "/box/old").send().await;
+    assert_eq!(copied.expect(200).element("ChecksumCRC64NVME").as_deref(), Some("rosUhgp5mIg="));
     let copy = || server.call("PUT", "/box/copy").header("x-amz-copy-source", "/box/key");
     let copied = copy().send().await.expect(200);
     assert_eq!(copied.element("ChecksumCRC32").as_deref(), Some("y/Q5Jg=="));
@@ -258,4 +263,51 @@ async fn a_write_may_repeat_what_an_upload_would_plan() {
     put("x-amz-checksum-type", "COMPOSITE").await.expect(200);
     put("x-amz-checksum-type", "else").await.refused(400, "InvalidArgument");
     put("x-amz-checksum-made-up", "y/Q5Jg==").await.refused(400, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn an_upload_begun_without_a_checksum_gives_its_object_the_usual_one() {
+    let server = Server::with_box().await;
+    let begun = server.call("POST", "/box/key?uploads").send().await.expect(200);
+    assert_eq!(begun.header("x-amz-checksum-algorithm"), None);
+    let target = format!("/box/key?uploadId={}", begun.element("UploadId").expect("an id"));
+    let mut upload = Upload { server: &server, target, parts: Vec::new() };
+    let (first, last) = (vec![b'a'; PART_BYTES], b"end".to_vec());
+    server.put("/box/end", "end").await.expect(200);
+    for number in 1..=2 {
+        let part = server.call("PUT", &format!("{}&partNumber={number}", upload.target));
+        let etag = if number == 1 {
+            let stored = part.body(first.clone()).send().await.expect(200);
+            stored.header("etag").expect("an ETag").to_owned()
+        } else {
+            let copied = part.header("x-amz-copy-source", "/box/end").send().await.expect(200);
+            copied.element("ETag").expect("an ETag")
+        };
+        upload.parts.push(format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"));
+    }
+    let mut hasher = ChecksumHasher::new(ChecksumAlgorithm::Crc64Nvme);
+    hasher.update(&[first, last].concat());
+    let expected = base64(&hasher.finish().value);
+    let composite = [("x-amz-checksum-type", "COMPOSITE")];
+    upload.complete(&composite).await.refused(400, "InvalidRequest");
+    upload.complete(&[("x-amz-checksum-crc32", "y/Q5Jg==")]).await.refused(400, "InvalidRequest");
+    upload.complete(&[("x-amz-checksum-crc64nvme", "rosUhgp5mIg=")]).await.refused(400, "BadDigest");
+    let completed = upload.complete(&[("x-amz-checksum-crc64nvme", &expected)]).await.expect(200);
+    assert_eq!(completed.element("ChecksumCRC64NVME").as_deref(), Some(&*expected));
+    assert_eq!(completed.element("ChecksumType").as_deref(), Some("FULL_OBJECT"));
+    let asked = server.call("HEAD", "/box/key").header(MODE.0, MODE.1).send().await.expect(200);
+    check(&asked, "crc64nvme", Some(&expected), Some("FULL_OBJECT"));
+}
+
+/// Whoever says nothing of its upload's checksum may still send one with a part.
+#[tokio::test]
+async fn a_part_may_come_with_any_checksum_where_none_was_planned() {
+    let server = Server::with_box().await;
+    let begun = server.call("POST", "/box/key?uploads").send().await.expect(200);
+    let target = format!("/box/key?uploadId={}", begun.element("UploadId").expect("an id"));
+    let mut upload = Upload { server: &server, target, parts: Vec::new() };
+    upload.put(b"123456789", "crc32", "CRC32", "y/Q5Jg==").await;
+    upload.complete(&[]).await.expect(200);
+    let asked = server.call("HEAD", "/box/key").header(MODE.0, MODE.1).send().await.expect(200);
+    check(&asked, "crc64nvme", None, None);
 }

@@ -116,3 +116,14 @@ async fn a_part_may_be_a_piece_of_an_object() {
     server.call("POST", &target).body(document).send().await.expect(200);
     assert_eq!(server.get("/box/joined").await.expect(200).body, b"2345");
 }
+
+/// There are clients that encode nothing of what they copy.
+#[tokio::test]
+async fn a_source_need_not_be_percent_encoded() {
+    let server = Server::with_box().await;
+    server.put("/box/100%25%20gr%C3%BCn%20%2B", "raw").await.expect(200);
+    for source in ["/box/100% grün +", "box/100%25%20gr%C3%BCn%20%2B", "/box/100% gr%C3%BCn +"] {
+        copy(&server, "/box/copy", &[("x-amz-copy-source", source)]).await.expect(200);
+        assert_eq!(server.get("/box/copy").await.expect(200).body, b"raw");
+    }
+}
