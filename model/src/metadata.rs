@@ -28,9 +28,10 @@ pub struct ObjectMetadata {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(BTreeMap<String, String>);
 
-/// The user's own items (`x-amz-meta-*`, `X-Object-Meta-*`): lower-case names without that prefix, any text as value.
+/// The user's own items (`x-amz-meta-*`, `X-Object-Meta-*`): lower-case names without that prefix.
+/// A value is what a header can have, which is mostly text, and may be any bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UserMetadata(BTreeMap<String, String>);
+pub struct UserMetadata(BTreeMap<String, Vec<u8>>);
 
 /// Why user metadata is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,9 +76,11 @@ impl FromIterator<(String, String)> for Tags {
 
 impl UserMetadata {
     /// Takes `items`; names are folded to lower case, and of two of the same name the later stays.
-    pub fn collect(items: impl IntoIterator<Item = (String, String)>) -> Result<Self, MetadataError> {
-        let items: BTreeMap<_, _> =
-            items.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    pub fn collect<V: Into<Vec<u8>>>(
+        items: impl IntoIterator<Item = (String, V)>,
+    ) -> Result<Self, MetadataError> {
+        let items: BTreeMap<_, Vec<u8>> =
+            items.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value.into())).collect();
         if items.len() > USER_METADATA_COUNT_MAX {
             return Err(MetadataError::TooMany { count: items.len() });
         }
@@ -88,12 +91,13 @@ impl UserMetadata {
         Ok(Self(items))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    /// What an item says; `None` also where that isn't text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -124,7 +128,14 @@ mod tests {
 
     #[test]
     fn names_have_no_case() {
-        assert_eq!(metadata(&[("MTime", "1")]).get("mtime"), Some("1"));
+        assert_eq!(metadata(&[("MTime", "1")]).text("mtime"), Some("1"));
+    }
+
+    #[test]
+    fn a_value_may_be_any_bytes() {
+        let metadata = UserMetadata::collect([("a".to_owned(), b"\xff".to_vec())]).unwrap();
+        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("a", &b"\xff"[..])]);
+        assert_eq!(metadata.text("a"), None);
     }
 
     #[test]
@@ -138,8 +149,7 @@ mod tests {
     fn too_much_is_refused() {
         let large = UserMetadata::collect([("a".to_owned(), "x".repeat(USER_METADATA_BYTES_MAX))]);
         assert_eq!(large, Err(MetadataError::TooLarge { bytes: USER_METADATA_BYTES_MAX + 1 }));
-        let many =
-            UserMetadata::collect((0..=USER_METADATA_COUNT_MAX).map(|n| (n.to_string(), String::new())));
+        let many = UserMetadata::collect((0..=USER_METADATA_COUNT_MAX).map(|n| (n.to_string(), Vec::new())));
         assert_eq!(many, Err(MetadataError::TooMany { count: USER_METADATA_COUNT_MAX + 1 }));
     }
 }

@@ -106,7 +106,7 @@ fn of_account(metadata: &UserMetadata) -> Quota {
 
 /// What isn't a number limits nothing.
 fn number(metadata: &UserMetadata, item: &str) -> Option<u64> {
-    metadata.get(item).and_then(|value| value.parse().ok())
+    metadata.text(item).and_then(|value| value.parse().ok())
 }
 
 impl Room {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RecordError;
 
-/// Names and values, ascending by name.
-pub(super) type UserTwin<'a> = Vec<(&'a str, &'a str)>;
+/// Names and values, ascending by name. Bytes and text are written alike.
+pub(super) type UserTwin<'a> = Vec<(&'a str, &'a [u8])>;
 
 /// An object's metadata without its content type, which the entry has.
 #[derive(Debug, Serialize, Deserialize)]

@@ -136,7 +136,7 @@ pub(super) fn describe(headers: &mut HeaderMap, info: &ObjectInfo, bytes: u64, o
     let mut unsayable: u32 = 0;
     for (name, value) in user.iter() {
         let name = HeaderName::from_bytes(format!("x-amz-meta-{name}").as_bytes());
-        match (name, HeaderValue::from_bytes(value.as_bytes())) {
+        match (name, HeaderValue::from_bytes(value)) {
             (Ok(name), Ok(value)) => {
                 headers.insert(name, value);
             }

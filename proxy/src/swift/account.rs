@@ -157,9 +157,9 @@ pub(super) fn add_metadata(headers: &mut HeaderMap, owner: Owner, metadata: &Use
 }
 
 /// Adds one item of metadata. A name that another dialect took and that no header can have is left out.
-pub(super) fn add_item(headers: &mut HeaderMap, owner: Owner, name: &str, value: &str) {
+pub(super) fn add_item(headers: &mut HeaderMap, owner: Owner, name: &str, value: &[u8]) {
     if let Ok(name) = HeaderName::try_from(format!("{}{name}", owner.prefix())) {
-        headers.insert(name, answer::header_value(value));
+        headers.insert(name, answer::header_bytes(value));
     }
 }
 

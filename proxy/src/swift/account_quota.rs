@@ -29,9 +29,9 @@ pub(super) fn parse(request: &HeaderMap, changes: &UserMetadata) -> Result<UserM
     for item in ITEMS {
         let is_removed = headers::text(request, &format!("x-remove-account-{item}"))?;
         if is_removed.is_some_and(|value| !value.is_empty()) {
-            items.push((item.to_owned(), String::new()));
+            items.push((item.to_owned(), Vec::new()));
         } else if let Some(value) = headers::text(request, &format!("x-account-{item}"))? {
-            items.push((item.to_owned(), value.to_owned()));
+            items.push((item.to_owned(), value.into()));
         }
     }
     UserMetadata::collect(items).map_err(|error| Refusal::Malformed(error.to_string().into()))
@@ -39,14 +39,14 @@ pub(super) fn parse(request: &HeaderMap, changes: &UserMetadata) -> Result<UserM
 
 /// Whether the caller may make these changes, as far as they are of quotas, and whether they can be.
 pub(super) fn check(changes: &UserMetadata, store: &Guarded) -> Result<(), Refusal> {
-    let mut quotas = ITEMS.iter().filter_map(|item| changes.get(item)).peekable();
+    let mut quotas = changes.iter().filter(|(name, _)| ITEMS.contains(name)).peekable();
     if quotas.peek().is_none() {
         return Ok(());
     }
     if store.identity().as_user().is_none_or(|user| user.role != Role::Admin) {
         return Err(Error::Denied.into());
     }
-    if quotas.all(|value| value.bytes().all(|byte| byte.is_ascii_digit())) {
+    if quotas.all(|(_, value)| value.iter().all(u8::is_ascii_digit)) {
         Ok(())
     } else {
         Err(Refusal::Malformed("A quota must be a number".into()))
@@ -62,7 +62,7 @@ pub(super) fn render(headers: &mut HeaderMap, metadata: &UserMetadata) {
         ("x-account-quota-bytes-policy-policy-0", ACCOUNT_POLICY_BYTES),
         ("x-account-quota-count-policy-policy-0", ACCOUNT_POLICY_OBJECTS),
     ] {
-        if let Some(value) = metadata.get(item).filter(|value| !value.is_empty()) {
+        if let Some(value) = metadata.text(item).filter(|value| !value.is_empty()) {
             headers.insert(header, answer::header_value(value));
         }
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use martlet_model::Timestamp;
-use percent_encoding::{CONTROLS, utf8_percent_encode};
+use percent_encoding::{CONTROLS, percent_encode};
 
 use super::format::{Negotiated, Source};
 use super::refusal;
@@ -89,8 +89,13 @@ pub(super) fn with_body(status: StatusCode, headers: HeaderMap, body: Body) -> R
 
 /// Text as the value of a header: UTF-8 as it is, and what no header can carry percent-encoded.
 pub(super) fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| {
-        let encoded = utf8_percent_encode(text, CONTROLS).to_string();
+    header_bytes(text.as_bytes())
+}
+
+/// The same of any bytes.
+pub(super) fn header_bytes(value: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(value).unwrap_or_else(|_| {
+        let encoded = percent_encode(value, CONTROLS).to_string();
         HeaderValue::from_bytes(encoded.as_bytes()).unwrap_or(HeaderValue::from_static(""))
     })
 }

@@ -81,10 +81,11 @@ pub(super) async fn delete(command: DeleteMany, body: RequestBody, store: &Guard
             Ok((names, store)) => remove_all(&account, names, &store).await,
         }
     })
+    .await
 }
 
 /// 200, with the report of `work` once it is done; `root` is what that is called in XML.
-pub(super) fn respond(
+pub(super) async fn respond(
     format: Format,
     root: &'static str,
     work: impl Future<Output = Report> + Send + 'static,
@@ -96,7 +97,7 @@ pub(super) fn respond(
     let report = async move { work.await.render(format, root) };
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    answer::with_body(StatusCode::OK, headers, heartbeat::body(report, First::Later(first)))
+    answer::with_body(StatusCode::OK, headers, heartbeat::body(report, First::Later(first)).await)
 }
 
 /// The names that a body has, decoded; a line without one is skipped.

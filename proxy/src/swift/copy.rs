@@ -11,7 +11,7 @@ use martlet_auth::Guarded;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::store::whole_body;
 use martlet_model::{
-    AccountName, Conditions, Digest, ETagStyle, Error, Link, NewObject, ObjectId, ObjectInfo, ObjectMetadata,
+    AccountName, Conditions, Digest, ETagStyle, Error, NewObject, ObjectId, ObjectInfo, ObjectMetadata,
     ObjectStore as _, Shape, Timestamp, UserMetadata, VersionId,
 };
 use percent_encoding::percent_decode_str;
@@ -29,7 +29,7 @@ use super::query::Query;
 use super::read::{self, Extent, GetObject, Opened, Reading};
 use super::refusal::Refusal;
 use super::slo::{self, Made, NewLarge, quoted};
-use super::symlink::{self, Making, NewLink};
+use super::symlink::{CopiedLink, Making, NewLink};
 use crate::request_id::RequestId;
 use crate::trouble::Trouble;
 
@@ -43,8 +43,8 @@ pub struct CopyObject {
     pub metadata: ObjectMetadata,
     pub expiry: Expiry,
     pub kept: Kept,
-    /// In which account the target is of a link that is copied itself; `None`: where the link has it.
-    pub link_account: Option<AccountName>,
+    /// What the copy stands for, where it is a link.
+    pub(super) link: CopiedLink,
 }
 
 /// What of the source's metadata the copy gets.
@@ -101,7 +101,6 @@ fn parse(
     query: &Query<'_>,
 ) -> Result<CopyObject, Refusal> {
     let request = &head.headers;
-    symlink::refuse_in_copy(request)?;
     let has_body = request.contains_key("transfer-encoding")
         || headers::text(request, CONTENT_LENGTH.as_str())?.is_some_and(|length| length != "0");
     if has_body {
@@ -116,8 +115,8 @@ fn parse(
     let (metadata, expiry) = object::parse_said(&target, request)?;
     let fresh = headers::is_true(request, "x-fresh-metadata")?;
     let kept = if fresh { Kept::ContentType } else { Kept::Rest };
-    let link_account = symlink::target_account(request)?;
-    Ok(CopyObject { source, target, metadata, expiry, kept, link_account })
+    let link = CopiedLink::parse(&target, request)?;
+    Ok(CopyObject { source, target, metadata, expiry, kept, link })
 }
 
 pub(super) fn account_of(request: &HeaderMap, name: &str) -> Result<Option<AccountName>, Refusal> {
@@ -148,7 +147,7 @@ pub(super) async fn perform(
     now: Timestamp,
     request: RequestId,
 ) -> Result<Response, Refusal> {
-    let CopyObject { source, target, metadata, expiry, kept, link_account } = command;
+    let CopyObject { source, target, metadata, expiry, kept, link } = command;
     let end = expiry.resolve(now)?;
     let source = GetObject { reading: source.reading.settled(&source.id, store).await?, ..source };
     let (opened, _) = read::open(&source, store, request).await?;
@@ -168,9 +167,14 @@ pub(super) async fn perform(
         ..metadata
     };
     let told = told(&source.id, &from, &metadata);
-    let info = match (is_manifest, &from.shape) {
-        (_, Shape::Link(link)) => copy_link(&target, link, link_account, metadata, store).await?,
-        (true, Shape::SegmentList { .. }) => {
+    let info = match (link.of(&from, &target)?, is_manifest, &from.shape) {
+        (Some((link, etag)), ..) => {
+            // One for a certain state is good only where that is what is there now.
+            let conditions = Conditions::none(ETagStyle::Swift);
+            let new = NewLink { link, etag, metadata, conditions, md5: None };
+            Making { id: target, new }.carry_out(store).await?
+        }
+        (None, true, Shape::SegmentList { .. }) => {
             let list = opened.body.try_collect::<bytes::BytesMut>().await?.freeze();
             let new = NewLarge { metadata, conditions: Conditions::none(ETagStyle::Swift), etag: None };
             match slo::Making::of_list(target, &list, new)?.carry_out(store).await? {
@@ -183,25 +187,6 @@ pub(super) async fn perform(
     let mut response = object::created(&info);
     response.headers_mut().extend(told);
     Ok(response)
-}
-
-/// A copy of a link stands for what the link does. One that leaves the account open stands for an object
-/// of the account that it is in; one for a certain state is still good only where that is still there.
-async fn copy_link(
-    target: &ObjectId,
-    link: &Link,
-    account: Option<AccountName>,
-    metadata: ObjectMetadata,
-    store: &Guarded,
-) -> Result<ObjectInfo, Refusal> {
-    let link = Link { account: account.or(link.account.clone()), ..link.clone() };
-    if link.target(target) == *target {
-        return Err(Refusal::Malformed("Symlink cannot target itself".into()));
-    }
-    let etag = link.pin.map(|pin| pin.md5.to_string());
-    let conditions = Conditions::none(ETagStyle::Swift);
-    let new = NewLink { link, etag, metadata, conditions, md5: None };
-    Making { id: target.clone(), new }.carry_out(store).await
 }
 
 async fn store_copy(

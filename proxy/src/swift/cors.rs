@@ -146,13 +146,13 @@ impl Rules {
 
     fn read(metadata: &UserMetadata) -> Self {
         let words = |item: &str| -> Vec<String> {
-            metadata.get(item).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+            metadata.text(item).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
         };
         let expose_headers = words("access-control-expose-headers");
         Self {
             allow_origin: words("access-control-allow-origin"),
             expose_headers: expose_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            max_age: metadata.get("access-control-max-age").map(str::to_owned),
+            max_age: metadata.text("access-control-max-age").map(str::to_owned),
         }
     }
 

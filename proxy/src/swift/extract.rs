@@ -124,8 +124,8 @@ pub(super) async fn extract(
     let mut work = Box::pin(async move { unpacked(command, source, &store, now).await });
     tokio::select! {
         biased;
-        report = &mut work => bulk::respond(format, "extract", async move { report }),
-        _ = has_ended => bulk::respond(format, "extract", work),
+        report = &mut work => bulk::respond(format, "extract", async move { report }).await,
+        _ = has_ended => bulk::respond(format, "extract", work).await,
     }
 }
 

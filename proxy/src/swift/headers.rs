@@ -45,14 +45,20 @@ impl Owner {
 
 /// The value of a header that may be there once: text, without the spaces around it.
 pub(super) fn text<'head>(headers: &'head HeaderMap, name: &str) -> Result<Option<&'head str>, Refusal> {
+    let Some(value) = bytes(headers, name)? else { return Ok(None) };
+    let value = std::str::from_utf8(value)
+        .map_err(|_| Refusal::Malformed(format!("{name} must be valid UTF-8").into()))?;
+    Ok(Some(value.trim()))
+}
+
+/// The same, whatever the value is.
+fn bytes<'head>(headers: &'head HeaderMap, name: &str) -> Result<Option<&'head [u8]>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Refusal::Malformed(format!("{name} was given more than once").into()));
     }
-    let value = std::str::from_utf8(value.as_bytes())
-        .map_err(|_| Refusal::Malformed(format!("{name} must be valid UTF-8").into()))?;
-    Ok(Some(value.trim()))
+    Ok(Some(value.as_bytes().trim_ascii()))
 }
 
 /// The value of the first of two headers that mean the same.
@@ -94,12 +100,12 @@ pub(super) fn metadata(headers: &HeaderMap, owner: Owner) -> Result<UserMetadata
     let mut items = Vec::new();
     if let Some(prefix) = owner.removal_prefix() {
         let removed = headers.keys().filter_map(|name| name.as_str().strip_prefix(prefix));
-        items.extend(removed.map(|name| (name.to_owned(), String::new())));
+        items.extend(removed.map(|name| (name.to_owned(), Vec::new())));
     }
     let mut set = Budget::default();
     for name in headers.keys() {
         let Some(item) = name.as_str().strip_prefix(owner.prefix()) else { continue };
-        let value = text(headers, name.as_str())?.unwrap_or_default();
+        let value = bytes(headers, name.as_str())?.unwrap_or_default();
         set.spend(name.as_str(), item, value)?;
         items.push((item.to_owned(), value.to_owned()));
     }
@@ -117,7 +123,7 @@ struct Budget {
 }
 
 impl Budget {
-    fn spend(&mut self, header: &str, item: &str, value: &str) -> Result<(), Refusal> {
+    fn spend(&mut self, header: &str, item: &str, value: &[u8]) -> Result<(), Refusal> {
         self.count += 1;
         self.bytes += item.len() + value.len();
         let complaint = if item.len() > METADATA_NAME_BYTES_MAX {
@@ -254,7 +260,7 @@ mod tests {
         let given =
             headers(&[("X-Object-Meta-Mtime", "1.5"), ("X-Object-Meta-Ü", ""), ("X-Other", "x")][..1]);
         let metadata = metadata(&given, Owner::Object).unwrap();
-        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("mtime", "1.5")]);
+        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("mtime", &b"1.5"[..])]);
     }
 
     #[test]
@@ -266,7 +272,7 @@ mod tests {
             ("X-Container-Meta-C", ""),
         ]);
         let metadata = metadata(&given, Owner::Container).unwrap();
-        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("a", ""), ("b", "kept"), ("c", "")]);
+        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("a", &b""[..]), ("b", b"kept"), ("c", b"")]);
     }
 
     #[test]
@@ -303,10 +309,12 @@ mod tests {
     }
 
     #[test]
-    fn metadata_that_is_not_text_is_refused() {
+    fn metadata_may_be_any_bytes_and_other_headers_are_text() {
         let mut given = HeaderMap::new();
         given.insert("x-object-meta-a", HeaderValue::from_bytes(b"\xff").unwrap());
-        assert_eq!(metadata(&given, Owner::Object).unwrap_err().status(), 400);
+        let metadata = metadata(&given, Owner::Object).unwrap();
+        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("a", &b"\xff"[..])]);
+        assert_eq!(text(&given, "x-object-meta-a").unwrap_err().status(), 400);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) async fn link_keys(store: &dyn Store, id: &ContainerId) -> Result<Lin
 
 impl LinkKeys {
     fn add(&mut self, of: KeyOf, metadata: &UserMetadata) {
-        let keys = LINK_KEYS.iter().filter_map(|name| metadata.get(name)).filter(|key| !key.is_empty());
+        let keys = LINK_KEYS.iter().filter_map(|name| metadata.text(name)).filter(|key| !key.is_empty());
         self.0.extend(keys.map(|key| (of, key.to_owned())));
     }
 

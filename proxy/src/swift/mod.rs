@@ -192,7 +192,7 @@ impl Swift {
             Command::HeadObject(command) => read::head(*command, store).await,
             Command::PostObject(command) => object::post(*command, store, now).await,
             Command::DeleteObject(command) => object::delete(command, store).await,
-            Command::DeleteLarge(command) => Ok(slo::delete(command, store)),
+            Command::DeleteLarge(command) => Ok(slo::delete(command, store).await),
             Command::DeleteMany(command) => Ok(bulk::delete(command, body, store).await),
             Command::ExtractArchive(command) => Ok(extract::extract(*command, body, store, now).await),
         }

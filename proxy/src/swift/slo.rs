@@ -109,7 +109,7 @@ pub(super) async fn put(
     let work = async move { reported(making.carry_out(&store).await).render(format, "upload") };
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    let body = heartbeat::body(work, heartbeat::First::Now);
+    let body = heartbeat::body(work, heartbeat::First::Now).await;
     Ok(answer::with_body(StatusCode::ACCEPTED, headers, body))
 }
 

@@ -9,7 +9,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
 use martlet_auth::Guarded;
 use martlet_model::{
-    AccountName, BodyError, Conditions, ContainerId, Error, Link, Md5, ObjectId, ObjectMetadata, Timestamp,
+    AccountName, BodyError, Conditions, ContainerId, Error, Link, Md5, ObjectId, ObjectInfo, ObjectMetadata,
+    Timestamp,
 };
 
 use super::answer;
@@ -86,7 +87,7 @@ pub(super) fn parse_put(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result
     }
     let link = target(&id, request)?;
     if link.target(&id) == id {
-        return Err(Refusal::Malformed("Symlink cannot target itself".into()));
+        return Err(targets_itself());
     }
     let (said, expiry) = object::parse_said(&id, request)?;
     if said.dynamic_manifest.is_some() {
@@ -116,7 +117,7 @@ fn target(id: &ObjectId, request: &HeaderMap) -> Result<Link, Refusal> {
 }
 
 /// The account that a link's target is in, where a request says so.
-pub(super) fn target_account(request: &HeaderMap) -> Result<Option<AccountName>, Refusal> {
+fn target_account(request: &HeaderMap) -> Result<Option<AccountName>, Refusal> {
     copy::account_of(request, TARGET_ACCOUNT)
 }
 
@@ -140,12 +141,50 @@ pub(super) fn refuse_in_post(request: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A copy of a link stands for what the link does; it may only be said in which account that is.
-pub(super) fn refuse_in_copy(request: &HeaderMap) -> Result<(), Refusal> {
-    match [TARGET, TARGET_ETAG].iter().find(|name| request.contains_key(**name)) {
-        None => Ok(()),
-        Some(name) => Err(Refusal::NotOffered(format!("{} of a copy", answer::titled(name)).into())),
+/// What a copy is to stand for, as far as the request says it. What it leaves open is as with the link that is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CopiedLink {
+    /// `None`: the copy is a link if what is copied is one.
+    target: Option<Link>,
+    account: Option<AccountName>,
+    /// An empty one: the copy stands for whatever is there.
+    etag: Option<String>,
+}
+
+impl CopiedLink {
+    pub(super) fn parse(copy: &ObjectId, request: &HeaderMap) -> Result<Self, Refusal> {
+        let target = if is_link(request) { Some(target(copy, request)?) } else { None };
+        let etag = match target_etag(request)? {
+            None if request.contains_key(TARGET_ETAG) => Some(String::new()),
+            etag => etag,
+        };
+        Ok(Self { target, account: target_account(request)?, etag })
     }
+
+    /// What the copy at `id` stands for, and the ETag of that; `None`: it is no link.
+    pub(super) fn of(
+        self,
+        from: &ObjectInfo,
+        id: &ObjectId,
+    ) -> Result<Option<(Link, Option<String>)>, Refusal> {
+        let copied = from.shape.link();
+        let Some(said) = self.target.or_else(|| copied.cloned()) else { return Ok(None) };
+        if copied.is_none() && (from.content.bytes > 0 || from.metadata.dynamic_manifest.is_some()) {
+            return Err(not_empty());
+        }
+        let account = self.account.or_else(|| copied.and_then(|link| link.account.clone()));
+        let link = Link { account, ..said };
+        if link.target(id) == *id {
+            return Err(targets_itself());
+        }
+        let pin = copied.and_then(|link| link.pin);
+        let etag = self.etag.or_else(|| pin.map(|pin| pin.md5.to_string()));
+        Ok(Some((link, etag.filter(|etag| !etag.is_empty()))))
+    }
+}
+
+fn targets_itself() -> Refusal {
+    Refusal::Malformed("Symlink cannot target itself".into())
 }
 
 pub(super) async fn put(

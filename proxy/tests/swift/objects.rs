@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Server, Session};
+use crate::harness::{Server, Session, received};
 
 async fn boxed(server: &Server) -> Session {
     let session = server.login().await;
@@ -172,4 +172,30 @@ async fn odd_keys_are_kept_to_the_byte() {
     }
     let listed = session.get("/box").await;
     assert_eq!(listed.text(), "\u{1}\n \n#\n%\n..\n/\n//\n/lead\n?\na/../b\na//b\na/b\ntrail/\nü\n");
+}
+
+/// Names of headers have no case, and there are scripts that look for `X-Auth-Token` all the same.
+#[tokio::test]
+async fn metadata_may_be_any_bytes_and_names_are_written_as_swift_writes_them() {
+    let server = Server::start().await;
+    let session = boxed(&server).await;
+    let request = |method: &str, headers: &[u8]| {
+        let root = &session.root;
+        let line = format!("{method} {root}/box/key HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        let token = format!("X-Auth-Token: {}\r\n", session.token);
+        [line.as_bytes(), token.as_bytes(), headers, b"\r\n"].concat()
+    };
+    let given = b"Content-Length: 0\r\nx-object-meta-CoLour: bl\xfc \xff\r\n";
+    let itself = b"Destination: box/key\r\n";
+    for (method, headers, status) in
+        [("PUT", &given[..], "201"), ("POST", given, "202"), ("COPY", itself, "201")]
+    {
+        let answer = received(server.address, &request(method, headers)).await;
+        assert!(answer[9..].starts_with(status.as_bytes()), "{}", answer.escape_ascii());
+    }
+    for method in ["GET", "HEAD"] {
+        let answer = received(server.address, &request(method, b"")).await;
+        let shown = b"\r\nX-Object-Meta-Colour: bl\xfc \xff\r\n";
+        assert!(answer.windows(shown.len()).any(|part| part == shown), "{}", answer.escape_ascii());
+    }
 }

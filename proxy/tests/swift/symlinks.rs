@@ -271,8 +271,43 @@ async fn a_copy_is_of_the_target_or_of_the_link_itself() {
     session.put("/box/key", b"changed").await;
     let broken = session.send("COPY", "/links/static?symlink=get", &[("Destination", "box/copy")], b"").await;
     assert_eq!(broken.status, 409, "a static link is made anew");
+}
+
+#[tokio::test]
+async fn a_copy_of_a_link_may_stand_for_something_else() {
+    let server = Server::start().await;
+    let session = begin(&server).await;
+    static_link(&session).await;
+    session.put("/box/other", b"other").await;
     let other = [("Destination", "links/copy"), ("X-Symlink-Target", "box/other")];
-    assert_eq!(session.send("COPY", "/links/link?symlink=get", &other, b"").await.status, 501);
+    assert_eq!(session.send("COPY", "/links/link?symlink=get", &other, b"").await.status, 201);
+    assert_eq!(session.get("/links/copy").await.text(), "other");
+    // The state that a static link is for goes along, unless the request says another one, or none.
+    let copy = |etag: Option<&'static str>| {
+        let mut headers = other.to_vec();
+        headers.extend(etag.map(|etag| ("X-Symlink-Target-Etag", etag)));
+        let session = &session;
+        async move { session.send("COPY", "/links/static?symlink=get", &headers, b"").await.status }
+    };
+    assert_eq!(copy(None).await, 409);
+    assert_eq!(copy(Some("795f3202b17cb6bc3d4b771d8c6c9eaf")).await, 201);
+    let pinned = session.head("/links/copy?symlink=get").await;
+    assert_eq!(pinned.header("x-symlink-target-etag"), "795f3202b17cb6bc3d4b771d8c6c9eaf");
+    assert_eq!(copy(Some("")).await, 201);
+    assert_eq!(session.head("/links/copy?symlink=get").await.find("x-symlink-target-etag"), None);
+    // An object of no bytes may become one, as with PUT; what has bytes can't.
+    session.put("/box/empty", b"").await;
+    assert_eq!(session.send("COPY", "/box/empty", &other, b"").await.status, 201);
+    assert_eq!(session.get("/links/copy").await.text(), "other");
+    assert_eq!(session.send("COPY", "/links/link", &other, b"").await.status, 400);
+    let itself = [("Destination", "links/copy"), ("X-Symlink-Target", "links/copy")];
+    assert_eq!(session.send("COPY", "/links/link?symlink=get", &itself, b"").await.status, 400);
+    let malformed = [("Destination", "links/copy"), ("X-Symlink-Target", "links")];
+    assert_eq!(session.send("COPY", "/links/link?symlink=get", &malformed, b"").await.status, 412);
+    // Without a target there is nothing that a state could be of.
+    let alone = [("Destination", "links/copy"), ("X-Symlink-Target-Etag", HELLO_MD5)];
+    assert_eq!(session.send("COPY", "/box/other", &alone, b"").await.status, 201);
+    assert_eq!(session.head("/links/copy?symlink=get").await.find("x-symlink-target"), None);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub async fn settings_are_set_and_removed_one_by_one(store: &dyn Store) {
     store.update_container(&id, metadata).await.expect("changed");
     let after = store.container(&id).await.expect("there");
     assert_eq!(after.settings, info.settings);
-    assert_eq!(after.metadata.get("a"), Some("1"));
+    assert_eq!(after.metadata.text("a"), Some("1"));
     let absent = container("settings-absent");
     assert_missing(store.recent_container(&absent).await, Noun::Container);
 }

@@ -37,7 +37,7 @@ pub(in super::super) fn parse_delete(id: ObjectId, version: Option<VersionId>, h
 }
 
 /// Answers 200 whatever happens; the outcome is in the body, where clients look for it.
-pub(in super::super) fn delete(command: DeleteLarge, store: &Guarded) -> Response {
+pub(in super::super) async fn delete(command: DeleteLarge, store: &Guarded) -> Response {
     let DeleteLarge { id, version, format } = command;
     let store = store.clone();
     bulk::respond(format.unwrap_or(Format::Plain), "delete", async move {
@@ -46,6 +46,7 @@ pub(in super::super) fn delete(command: DeleteLarge, store: &Guarded) -> Respons
             None => bulk::refused(Tally::default(), &Refusal::NotAcceptable),
         }
     })
+    .await
 }
 
 /// Segments first, then the manifests, the outermost last.
