@@ -95,9 +95,13 @@ impl UserMetadata {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+
     /// What an item says; `None` also where that isn't text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -99,8 +99,9 @@ async fn join(
 mod tests {
     use std::time::{Duration, Instant};
 
+    use martlet_model::checksum::ChecksumHasher;
     use martlet_model::limits::{PART_BYTES_MIN, PART_NUMBER_MAX};
-    use martlet_model::{Md5, NewUpload, ObjectStore, PartInfo, PartNumber, UploadStore};
+    use martlet_model::{ChecksumPlan, Md5, NewUpload, ObjectStore, PartInfo, PartNumber, UploadStore};
     use martlet_protocol::{BlobId, Checksum};
     use martlet_testkit::conformance::steps::{chosen as name, completion, create, object, unconditional};
 
@@ -120,7 +121,7 @@ mod tests {
             bytes: PART_BYTES_MIN,
             md5: Md5::of(b""),
             modified: shared.now(),
-            checksum: None,
+            checksum: Some(ChecksumHasher::new(ChecksumPlan::UNSAID.algorithm).finish()),
         };
         let id = BlobId(u128::from(number.get()).to_be_bytes());
         let blob = BlobRef { id, hash: shared.hash_blob(id), bytes: PART_BYTES_MIN, checksum: Checksum(0) };
@@ -146,6 +147,7 @@ mod tests {
         let info = store.complete_upload(&key, upload, completion(&parts, &unconditional())).await.unwrap();
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
         assert_eq!(info.content.bytes, PART_BYTES_MIN * u64::from(PART_NUMBER_MAX));
+        assert!(info.checksum.is_some());
         assert_eq!(store.head(&key, None, &unconditional()).await.unwrap(), info);
     }
 

@@ -5,29 +5,24 @@
 //! Every file is one PUT of an object, which walks the same way as any other, while the archive comes in.
 //! The answer is always 200; what really came of it stands in the body, where clients look for it.
 
+mod attribute;
+mod received;
+mod tally;
 mod tar;
-
-use std::collections::HashSet;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use async_compression::tokio::bufread::{BzDecoder, GzipDecoder};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use bytes::{Buf as _, Bytes};
-use futures_util::{StreamExt as _, stream};
+use bytes::Bytes;
+use futures_util::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use martlet_auth::Guarded;
 use martlet_model::{
-    AccountName, BodyError, ByteStream, Claim, ContainerId, ContainerStore as _, Error, NewContainer, Noun,
+    AccountName, BodyError, Claim, ContainerId, ContainerStore as _, Error, NewContainer, Noun,
     SettingsChange, Timestamp, UserMetadata,
 };
-use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
+use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bulk::{self, status_for};
@@ -37,12 +32,14 @@ use super::headers::Owner;
 use super::object;
 use super::path::Target;
 use super::query::Query;
-use super::refusal::{Realm, Refusal, Words};
-use super::report::{Report, status_line};
-use super::slo::quoted;
+use super::refusal::Refusal;
+use super::report::Report;
 use crate::body::RequestBody;
 
-use tar::{GNU_ATTRIBUTE, Kind, LIBARCHIVE_ATTRIBUTE, Member, TarError, TarReader};
+use attribute::{Attribute, attribute};
+use received::Received;
+use tally::Tally;
+use tar::{Kind, Member, TarError, TarReader};
 
 /// The most containers that one archive makes (Swift: `max_containers_per_extraction`).
 pub(super) const CONTAINERS_COUNT_MAX: usize = 10_000;
@@ -119,7 +116,7 @@ pub(super) async fn extract(
 ) -> Response {
     let format = command.format;
     let (ended, has_ended) = oneshot::channel();
-    let source = Received { stream: body.into_stream(u64::MAX), chunk: Bytes::new(), ended: Some(ended) };
+    let source = Received::new(body.into_stream(u64::MAX), ended);
     let store = store.clone();
     let mut work = Box::pin(async move { unpacked(command, source, &store, now).await });
     tokio::select! {
@@ -153,18 +150,6 @@ async fn unpacked(command: ExtractArchive, source: Received, store: &Guarded, no
         Ok(()) => tally.report(),
         Err(refusal) => tally.ended(&refusal),
     }
-}
-
-/// What has come of the files so far.
-#[derive(Debug, Default)]
-struct Tally {
-    created: u64,
-    errors: Vec<(String, String)>,
-    /// Whether something failed that isn't the caller's fault.
-    has_server_error: bool,
-    /// Containers that are there.
-    containers: HashSet<ContainerId>,
-    made_count: usize,
 }
 
 /// What unpacking an archive works with.
@@ -312,32 +297,6 @@ async fn feed<R: AsyncRead + Unpin>(
     }
 }
 
-/// What an attribute of a file says of the object.
-#[derive(Debug, PartialEq, Eq)]
-enum Attribute<'a> {
-    ContentType,
-    Metadata(&'a str),
-}
-
-/// Base64 with and without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-fn attribute<'a>(keyword: &'a str, value: &[u8]) -> Option<(Attribute<'a>, Vec<u8>)> {
-    let (name, value) = if let Some(name) = keyword.strip_prefix(GNU_ATTRIBUTE) {
-        (name, value.to_vec())
-    } else {
-        let name = keyword.strip_prefix(LIBARCHIVE_ATTRIBUTE)?;
-        (name, BASE64.decode(value).unwrap_or_else(|_| value.to_vec()))
-    };
-    match name {
-        "user.mime_type" => Some((Attribute::ContentType, value)),
-        _ => Some((Attribute::Metadata(name.strip_prefix("user.meta.")?), value)),
-    }
-}
-
 /// What is wrong with the archive, or with the connection that it comes through.
 fn unreadable(error: TarError) -> Refusal {
     let invalid = |text: &str| Refusal::Malformed(format!("Invalid Tar File: {text}").into());
@@ -347,94 +306,6 @@ fn unreadable(error: TarError) -> Refusal {
             Err(error) => invalid(&error.to_string()),
         },
         error => invalid(&error.to_string()),
-    }
-}
-
-impl Tally {
-    fn add(&mut self, name: &[u8], outcome: Result<(), u16>) -> Result<(), Refusal> {
-        let Err(status) = outcome else {
-            self.created += 1;
-            return Ok(());
-        };
-        self.has_server_error |= status >= 500 && status != 501;
-        self.errors.push((quoted(&String::from_utf8_lossy(name)), status_line(status)));
-        if status == 401 {
-            return Err(Refusal::Unauthorized { realm: Realm::Unknown });
-        }
-        if self.errors.len() >= FAILURES_COUNT_MAX {
-            return Err(Refusal::Malformed("Max extract failures exceeded".into()));
-        }
-        Ok(())
-    }
-
-    fn report(self) -> Report {
-        let (status, text) = match (self.errors.is_empty(), self.has_server_error) {
-            (false, true) => (502, ""),
-            (false, false) => (400, ""),
-            (true, _) if self.created == 0 => (400, "Invalid Tar File: No Valid Files"),
-            (true, _) => (201, ""),
-        };
-        self.with(status, text)
-    }
-
-    /// The report of what was refused, or ended before its end.
-    fn ended(self, refusal: &Refusal) -> Report {
-        match refusal.answer() {
-            (status, Words::Plain(text) | Words::Html(text)) => self.with(status, &text),
-            (status, Words::Page | Words::Nothing) => self.with(status, ""),
-        }
-    }
-
-    fn with(self, status: u16, text: &str) -> Report {
-        Report::of_errors(self.errors)
-            .with("Response Status", status_line(status))
-            .with("Response Body", text)
-            .with("Number Files Created", self.created)
-    }
-}
-
-/// The archive as it comes off the connection.
-struct Received {
-    stream: ByteStream,
-    chunk: Bytes,
-    /// Told when the client has sent everything.
-    ended: Option<oneshot::Sender<()>>,
-}
-
-impl AsyncBufRead for Received {
-    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let received = self.get_mut();
-        while received.chunk.is_empty() {
-            match ready!(received.stream.poll_next_unpin(context)) {
-                Some(Ok(chunk)) => received.chunk = chunk,
-                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
-                None => {
-                    if let Some(ended) = received.ended.take() {
-                        let _nobody_waits = ended.send(());
-                    }
-                    break;
-                }
-            }
-        }
-        Poll::Ready(Ok(&received.chunk))
-    }
-
-    fn consume(self: Pin<&mut Self>, bytes: usize) {
-        self.get_mut().chunk.advance(bytes);
-    }
-}
-
-impl AsyncRead for Received {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let there = ready!(self.as_mut().poll_fill_buf(context))?;
-        let taken = there.len().min(buffer.remaining());
-        buffer.put_slice(&there[..taken]);
-        self.consume(taken);
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -461,22 +332,5 @@ mod tests {
         for unknown in ["", "zip", "tar.xz", "tgz"] {
             check("/v1/a/c", &format!("extract-archive={unknown}"), Err(400));
         }
-    }
-
-    #[track_caller]
-    fn check_attribute(keyword: &str, value: &str, expected: Option<(Attribute<'_>, &str)>) {
-        let expected = expected.map(|(name, value)| (name, value.as_bytes().to_vec()));
-        assert_eq!(attribute(keyword, value.as_bytes()), expected, "{keyword}");
-    }
-
-    #[test]
-    fn some_attributes_of_files_are_metadata_of_objects() {
-        use Attribute::{ContentType, Metadata};
-        check_attribute("SCHILY.xattr.user.meta.Lunch", "a b", Some((Metadata("Lunch"), "a b")));
-        check_attribute("SCHILY.xattr.user.mime_type", "text/css", Some((ContentType, "text/css")));
-        check_attribute("LIBARCHIVE.xattr.user.mime_type", "dGV4dC9jc3M", Some((ContentType, "text/css")));
-        check_attribute("LIBARCHIVE.xattr.user.meta.a", "not Base64!", Some((Metadata("a"), "not Base64!")));
-        check_attribute("SCHILY.xattr.user.other", "x", None);
-        check_attribute("SCHILY.xattr.security.selinux", "x", None);
     }
 }

@@ -8,7 +8,7 @@ pub(super) const LINK_KEYS: [&str; 2] = ["temp-url-key", "temp-url-key-2"];
 
 /// The keys with which links and forms for a container may be signed.
 #[derive(Debug, Default)]
-pub(super) struct LinkKeys(Vec<(KeyOf, String)>);
+pub(super) struct LinkKeys(Vec<(KeyOf, Vec<u8>)>);
 
 /// A container that doesn't exist has no keys, and its account's are good for it.
 /// No caller sees a key here, so nobody is asked for.
@@ -25,11 +25,11 @@ pub(super) async fn link_keys(store: &dyn Store, id: &ContainerId) -> Result<Lin
 
 impl LinkKeys {
     fn add(&mut self, of: KeyOf, metadata: &UserMetadata) {
-        let keys = LINK_KEYS.iter().filter_map(|name| metadata.text(name)).filter(|key| !key.is_empty());
+        let keys = LINK_KEYS.iter().filter_map(|name| metadata.get(name)).filter(|key| !key.is_empty());
         self.0.extend(keys.map(|key| (of, key.to_owned())));
     }
 
     pub(super) fn as_keys(&self) -> Vec<LinkKey<'_>> {
-        self.0.iter().map(|(of, key)| LinkKey { of: *of, key: key.as_bytes() }).collect()
+        self.0.iter().map(|(of, key)| LinkKey { of: *of, key }).collect()
     }
 }
