@@ -8,7 +8,6 @@ use std::time::Duration;
 use martlet_cluster::workers::Stagers;
 use martlet_ring::{DeviceId, NodeId};
 use martlet_storage_node::{ClusterId, OpenError};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, AdminError};
@@ -91,7 +90,7 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let stop = process::stop_signal()?;
     let address = node.config.listen;
     let listen = |source| NodeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let listener = process::listen(address).map_err(listen)?;
     let own = replicas_of(&devices);
     let Membership { ring, ring_file, cluster, identity, .. } = &node.membership;
     let role = Role::Node { file: ring_file.clone(), devices: own.clone() };

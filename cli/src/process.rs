@@ -1,14 +1,20 @@
 //! What every serving process does with itself: its rights, its limits, its signals, its runtime.
 
 use std::io;
+use std::net::SocketAddr;
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What belongs to the server is for its owner alone: no rights for the group and for others.
 const UMASK: Mode = Mode::from_bits_retain(0o077);
+
+/// Connections that may wait to be accepted; the kernel may allow fewer. With a shorter queue, a thousand clients that
+/// come at once find it full, and their systems try again only after seconds.
+const WAITING_CONNECTIONS_MAX: u32 = 4096;
 
 /// Why a process can't begin to serve.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +35,15 @@ pub(crate) fn prepare() -> Result<Runtime, ProcessError> {
 /// From now on this process makes files that only its owner can read.
 pub(crate) fn keep_files_private() {
     umask(UMASK);
+}
+
+/// Listens on an address, also where connections of an earlier process haven't quite ended.
+/// Called within a runtime.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_CONNECTIONS_MAX)
 }
 
 /// Resolves at the first SIGTERM or SIGINT. Called within a runtime.

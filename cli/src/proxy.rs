@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use martlet_model::NameError;
 use martlet_proxy::serve;
-use tokio::net::TcpListener;
 
 use crate::admin::{self, AdminError};
 use crate::config::{ConfigError, Membership, Proxy};
@@ -75,7 +74,7 @@ async fn run_over(proxy: Proxy) -> Result<(), ProxyError> {
     };
     let gateway = gateway(&cluster, store.clone(), face, habits)?;
     let listen = |source| ProxyError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let listener = process::listen(address).map_err(listen)?;
     let front = Some(gateway.clone());
     let watched = Watched { gateway: front, network: Some(network), ..Watched::new(store.clone()) };
     let watched = Arc::new(watched);

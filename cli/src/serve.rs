@@ -10,7 +10,6 @@ use martlet_cluster::workers::Stagers;
 use martlet_model::NameError;
 use martlet_proxy::swift::Scheme;
 use martlet_proxy::{Habits, serve};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -76,9 +75,9 @@ async fn run_over(data: Data, options: &Options) -> Result<(), ServeError> {
     let gateway = gateway(&data.cluster, store.clone(), face, Habits::default())?;
     let address = options.listen;
     let listen = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let listener = process::listen(address).map_err(listen)?;
     let endpoint = format!("http://{}", listener.local_addr().map_err(listen)?);
-    let link = open_link(&data).await?;
+    let link = open_link(&data)?;
     let watched = Watched {
         gateway: Some(gateway.clone()),
         devices: data.devices.clone(),
@@ -109,10 +108,10 @@ struct Link {
     serving: JoinHandle<()>,
 }
 
-async fn open_link(data: &Data) -> Result<Link, ServeError> {
+fn open_link(data: &Data) -> Result<Link, ServeError> {
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let listen = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let listener = process::listen(address).map_err(listen)?;
     data.write_link_address(listener.local_addr().map_err(listen)?)?;
     let (close, closed) = oneshot::channel();
     let shutdown = async {
