@@ -39,8 +39,8 @@ pub const STREAM_WINDOW_BLOCKS: usize = 4;
 /// How many every stream may have, however many streams there are.
 pub const STREAM_WINDOW_BLOCKS_MIN: usize = 1;
 
-/// Blocks that the streams which a process takes in may have beyond that, all together: 6 MiB.
-pub const WINDOW_BLOCKS_SHARED: usize = 96;
+/// Blocks that the streams which a process takes in may have beyond that, all together: 4 MiB.
+pub const WINDOW_BLOCKS_SHARED: usize = 64;
 
 /// Blocks of all streams of one connection that may wait to be sent.
 pub const BLOCKS_QUEUED_MAX: usize = 16;

@@ -4,13 +4,14 @@
 //! whether it is in the same process or at the other end of a connection.
 //!
 //! Reading order: [`row`] (what is addressed), [`change`] (prepare and accept), [`read`], [`list`],
-//! [`blob`] and [`checksum`] (bytes), [`upkeep`] (garbage, tombstones, counters, seals), [`survey`] (what repair compares),
+//! [`blob`], [`buffer`] and [`checksum`] (bytes), [`upkeep`] (garbage, tombstones, counters, seals), [`survey`] (what repair compares),
 //! and [`replica`], the trait.
 //!
 //! **Invariant:** nothing here does I/O, and nothing here knows accounts, buckets or HTTP:
 //! a row's record is opaque bytes.
 
 pub mod blob;
+pub mod buffer;
 pub mod change;
 pub mod checksum;
 pub mod list;
@@ -21,6 +22,7 @@ pub mod survey;
 pub mod upkeep;
 
 pub use blob::{BLOCK_BYTES, BlobId, BlobOwner, BlobRef, BlobWriter, Block, BlockStream, NewBlob, ReadBlob};
+pub use buffer::{BLOCK_ALIGNMENT_BYTES, BlockBuffer};
 pub use change::{Accept, CARRIED_BYTES_MAX, CarriedBody, Prepare, Promise};
 pub use checksum::{Checksum, RunningChecksum};
 pub use list::{ListRows, ListedItem, ListedPrefix, ListedRow, RowPage, Scope};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use martlet_model::limits::PUT_BYTES_MAX;
 use martlet_model::{BodyError, ByteStream, Error, Md5, Result};
 use martlet_protocol::{
-    BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, CARRIED_BYTES_MAX, CarriedBody, Checksum, RowAddress,
+    BLOCK_BYTES, BlobId, BlobOwner, BlobRef, Block, BlockBuffer, CARRIED_BYTES_MAX, CarriedBody, Checksum,
+    RowAddress,
 };
 use martlet_ring::PlacementHash;
 use md5::{Digest as _, Md5 as Md5Hasher};
@@ -192,7 +193,7 @@ async fn stage_all(
     home: &Home,
 ) -> Result<Staged> {
     let mut plan = Plan::of(shared, home, intake.declared);
-    let mut cutter = Cutter { partial: BytesMut::new() };
+    let mut cutter = Cutter::default();
     for chunk in chunks {
         plan.take(&mut cutter, chunk).await?;
     }
@@ -256,12 +257,16 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Where blocks begin in memory, by multiples: from there devices can write them without another copy each.
-const BLOCK_ALIGNMENT_BYTES: usize = 4096;
-
 /// Cuts chunks of any size into blocks.
+#[derive(Default)]
 struct Cutter {
-    partial: BytesMut,
+    partial: Option<Partial>,
+}
+
+/// A block that isn't whole yet.
+struct Partial {
+    buffer: BlockBuffer,
+    bytes: usize,
 }
 
 impl Cutter {
@@ -270,26 +275,16 @@ impl Cutter {
         if chunk.is_empty() {
             return None;
         }
-        if self.partial.is_empty() {
-            self.partial = aligned_buffer();
-        }
-        let taken = chunk.split_to(chunk.len().min(BLOCK_BYTES - self.partial.len()));
-        self.partial.extend_from_slice(&taken);
-        (self.partial.len() == BLOCK_BYTES).then(|| std::mem::take(&mut self.partial).freeze())
+        let partial = self.partial.get_or_insert_with(|| Partial { buffer: BlockBuffer::take(), bytes: 0 });
+        let taken = chunk.split_to(chunk.len().min(BLOCK_BYTES - partial.bytes));
+        partial.buffer.block()[partial.bytes..][..taken.len()].copy_from_slice(&taken);
+        partial.bytes += taken.len();
+        if partial.bytes < BLOCK_BYTES { None } else { self.rest() }
     }
 
     fn rest(&mut self) -> Option<Bytes> {
-        (!self.partial.is_empty()).then(|| std::mem::take(&mut self.partial).freeze())
+        self.partial.take().map(|partial| partial.buffer.into_block(partial.bytes))
     }
-}
-
-/// Room for a block.
-fn aligned_buffer() -> BytesMut {
-    let mut buffer = BytesMut::with_capacity(BLOCK_BYTES + BLOCK_ALIGNMENT_BYTES);
-    let unaligned = buffer.as_ptr().align_offset(BLOCK_ALIGNMENT_BYTES).min(BLOCK_ALIGNMENT_BYTES);
-    buffer.resize(unaligned, 0);
-    buffer.advance(unaligned);
-    buffer
 }
 
 #[cfg(test)]
@@ -300,7 +295,7 @@ mod tests {
     fn blocks_are_whole_whatever_the_chunks_are() {
         for chunk_bytes in [1, 7, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES] {
             let body: Bytes = (0..3 * BLOCK_BYTES + 5).map(|at| u8::try_from(at % 251).unwrap()).collect();
-            let mut cutter = Cutter { partial: BytesMut::new() };
+            let mut cutter = Cutter::default();
             let mut blocks = Vec::new();
             for chunk in body.chunks(chunk_bytes) {
                 let mut chunk = body.slice_ref(chunk);
@@ -309,7 +304,11 @@ mod tests {
                 }
             }
             assert!(blocks.iter().all(|block| block.len() == BLOCK_BYTES));
-            assert!(blocks.iter().all(|block| block.as_ptr().addr() % BLOCK_ALIGNMENT_BYTES == 0));
+            assert!(
+                blocks
+                    .iter()
+                    .all(|block| block.as_ptr().addr() % martlet_protocol::BLOCK_ALIGNMENT_BYTES == 0)
+            );
             blocks.extend(cutter.rest());
             assert_eq!(blocks.concat(), body, "chunks of {chunk_bytes}");
         }

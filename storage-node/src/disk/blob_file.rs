@@ -17,11 +17,11 @@
 //! The bytes begin at 0 and the index knows their length, so a reader finds a block's checksum at
 //! `length + 8 × block`. A wrong checksum there only ever makes its block unreadable.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use martlet_protocol::{BLOCK_BYTES, BlobId, BlobRef, Block, Checksum, NewBlob, RunningChecksum};
+use martlet_protocol::{BlobId, BlobRef, Block, Checksum, NewBlob, RunningChecksum};
 
 use super::error::DiskError;
 use super::files::{DiskFile, Files};
@@ -138,12 +138,15 @@ impl BlobFile {
         Ok(Self { file, id: blob.id, bytes: blob.bytes })
     }
 
-    /// Bytes from a block's beginning on, not yet checked, and the checksums of their blocks.
-    pub fn read(&self, first: u64, buffer: &mut [u8]) -> Result<Vec<Checksum>, DiskError> {
-        let unreadable = |error: io::Error| damaged(self.id, error.to_string());
-        self.file.read_at(buffer, first * BLOCK_BYTES as u64).map_err(unreadable)?;
-        let mut checksums = vec![0; 8 * buffer.len().div_ceil(BLOCK_BYTES)];
-        self.file.read_at(&mut checksums, self.bytes + 8 * first).map_err(unreadable)?;
+    /// Bytes from a position on, not yet checked.
+    pub fn read(&self, position: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.file.read_at(buffer, position).map_err(|error| damaged(self.id, error.to_string()))
+    }
+
+    /// The checksums of so many blocks.
+    pub fn checksums(&self, first: u64, count: u64) -> Result<Vec<Checksum>, DiskError> {
+        let mut checksums = vec![0; 8 * usize::try_from(count).unwrap_or(0)];
+        self.read(self.bytes + 8 * first, &mut checksums)?;
         let (checksums, _) = checksums.as_chunks::<8>();
         Ok(checksums.iter().map(|checksum| Checksum(u64::from_be_bytes(*checksum))).collect())
     }

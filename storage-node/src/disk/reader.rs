@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use martlet_protocol::{
-    BLOCK_BYTES, BlobFact, BlobId, BlobRef, BlobStanding, Block, Garbage, HeldBlob, ListRows, ListTables,
-    ReadRow, RowAddress, RowKey, RowPage, RowReply, RowValue, Survey, SurveyPage, TableCounters, TableId,
-    TablePage, Tombstone, Want,
+    BLOCK_BYTES, BlobFact, BlobId, BlobRef, BlobStanding, Block, BlockBuffer, Garbage, HeldBlob, ListRows,
+    ListTables, ReadRow, RowAddress, RowKey, RowPage, RowReply, RowValue, Survey, SurveyPage, TableCounters,
+    TableId, TablePage, Tombstone, Want,
 };
 use martlet_register::{Accepted, Ballot};
 use martlet_ring::Partition;
@@ -22,6 +22,9 @@ use super::layout::Layout;
 use super::segment::Segments;
 use super::since::{Present, Since};
 use super::sums::Sums;
+
+/// What is at least as long is read into a buffer for a whole block.
+const LENT_BYTES_MIN: usize = BLOCK_BYTES / 2;
 
 /// One reader thread's view of the device.
 #[derive(Debug)]
@@ -197,30 +200,14 @@ impl BlobSource {
         let block_bytes = BLOCK_BYTES as u64;
         let start = first.saturating_mul(block_bytes).min(self.stored.blob.bytes);
         let end = first.saturating_add(count).saturating_mul(block_bytes).min(self.stored.blob.bytes);
-        let bytes_count = usize::try_from(end - start).unwrap_or(usize::MAX);
-        let (bytes, of_file) = match (&self.stored.place, &self.file) {
-            (Place::Segment(extent), _) => {
-                let mut buffer = vec![0; bytes_count];
-                self.segments.read(*extent, start, &mut buffer)?;
-                (Bytes::from(buffer), None)
-            }
-            (Place::File, Some(file)) => {
-                let mut buffer = vec![0; bytes_count];
-                let checksums = file.read(first, &mut buffer)?;
-                (Bytes::from(buffer), Some(checksums))
-            }
+        let of_file = match (&self.stored.place, &self.file) {
+            (Place::File, Some(file)) => Some(file.checksums(first, (end - start).div_ceil(block_bytes))?),
             (Place::File, None) => return Err(self.damaged("its file isn't open")),
-            (Place::Inline(_), _) if self.bytes.len() as u64 != self.stored.blob.bytes => {
-                return Err(self.damaged("it has another length"));
-            }
-            (Place::Inline(_), _) => {
-                let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
-                (self.bytes.slice(range), None)
-            }
+            _ => None,
         };
-        let mut blocks = Vec::with_capacity(bytes_count.div_ceil(BLOCK_BYTES));
-        for (index, from) in (0..bytes_count).step_by(BLOCK_BYTES).enumerate() {
-            let block = Block::new(bytes.slice(from..bytes_count.min(from + BLOCK_BYTES)));
+        let mut blocks = Vec::new();
+        for (index, from) in (start..end).step_by(BLOCK_BYTES).enumerate() {
+            let block = Block::new(self.read_bytes(from, end.min(from + block_bytes))?);
             let expected = match &of_file {
                 Some(checksums) => checksums.get(index).copied(),
                 None => {
@@ -233,6 +220,34 @@ impl BlobSource {
             blocks.push(block);
         }
         Ok(blocks)
+    }
+
+    /// At most a block's bytes, not yet checked.
+    fn read_bytes(&self, start: u64, end: u64) -> Result<Bytes, DiskError> {
+        let bytes_count = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let into = |buffer: &mut [u8]| match (&self.stored.place, &self.file) {
+            (Place::Segment(extent), _) => self.segments.read(*extent, start, buffer),
+            (_, Some(file)) => file.read(start, buffer),
+            (_, None) => Err(self.damaged("its file isn't open")),
+        };
+        match self.stored.place {
+            Place::Inline(_) if self.bytes.len() as u64 != self.stored.blob.bytes => {
+                Err(self.damaged("it has another length"))
+            }
+            Place::Inline(_) => {
+                Ok(self.bytes.slice(usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0)))
+            }
+            _ if bytes_count < LENT_BYTES_MIN => {
+                let mut buffer = vec![0; bytes_count];
+                into(&mut buffer)?;
+                Ok(buffer.into())
+            }
+            _ => {
+                let mut buffer = BlockBuffer::take();
+                into(&mut buffer.block()[..bytes_count])?;
+                Ok(buffer.into_block(bytes_count))
+            }
+        }
     }
 
     /// All bytes of a blob that fits into memory.

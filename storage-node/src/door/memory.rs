@@ -5,11 +5,11 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Blocks of uploads that are gathered or being written: 8 MiB.
-const GATHERED_BLOCKS_MAX: usize = 128;
+/// Blocks of uploads that are gathered or being written: 4 MiB.
+const GATHERED_BLOCKS_MAX: usize = 64;
 
-/// Blocks of downloads that are read before they are wanted: 6 MiB.
-const AHEAD_BLOCKS_MAX: usize = 96;
+/// Blocks of downloads that are read before they are wanted: 4 MiB.
+const AHEAD_BLOCKS_MAX: usize = 64;
 
 static GATHERED: Semaphore = Semaphore::const_new(GATHERED_BLOCKS_MAX);
 static AHEAD: Semaphore = Semaphore::const_new(AHEAD_BLOCKS_MAX);

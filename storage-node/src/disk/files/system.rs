@@ -1,6 +1,5 @@
 //! The operating system's file system.
 
-use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -34,11 +33,6 @@ struct SystemFile {
     path: PathBuf,
     /// The same file past the page cache; `None` where the file system can't do that.
     direct: OnceLock<Option<File>>,
-}
-
-thread_local! {
-    /// Where pieces of large blobs are copied to that aren't aligned. Only the threads that write blob files have one.
-    static ALIGNED_COPY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The kernel keeps the lock for as long as the file is open.
@@ -120,15 +114,16 @@ impl SystemFile {
             return Ok(false);
         }
         let Some(direct) = self.direct() else { return Ok(false) };
-        let written =
-            if pieces.iter().all(|piece| is_aligned(piece.as_ptr().addr()) && is_aligned(piece.len())) {
-                write_all(direct, pieces, offset)
-            } else if bytes <= ALIGNED_COPY_BYTES_MAX {
-                with_aligned_copy(pieces, |copy| write_all(direct, &[IoSlice::new(copy)], offset))
-            } else {
-                return Ok(false);
-            };
-        match written {
+        if pieces.iter().any(|piece| !is_aligned(piece.len())) {
+            return Ok(false);
+        }
+        let is_misplaced = |piece: &&IoSlice<'_>| !is_aligned(piece.as_ptr().addr());
+        let misplaced: usize = pieces.iter().filter(is_misplaced).map(|piece| piece.len()).sum();
+        if misplaced > ALIGNED_COPY_BYTES_MAX {
+            return Ok(false);
+        }
+        let copy = aligned_copy(pieces.iter().filter(is_misplaced), misplaced);
+        match write_all(direct, &in_place(pieces, copy.as_slice()), offset) {
             Ok(()) => Ok(true),
             // Not with this alignment, or not here.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
@@ -193,17 +188,41 @@ fn is_aligned(number: usize) -> bool {
     number.is_multiple_of(DIRECT_ALIGNMENT_BYTES)
 }
 
-fn with_aligned_copy<T>(pieces: &[IoSlice<'_>], work: impl FnOnce(&[u8]) -> T) -> T {
-    ALIGNED_COPY.with_borrow_mut(|copy| {
-        copy.clear();
-        copy.reserve(pieces.iter().map(|piece| piece.len()).sum::<usize>() + DIRECT_ALIGNMENT_BYTES);
-        let unaligned = copy.as_ptr().align_offset(DIRECT_ALIGNMENT_BYTES).min(DIRECT_ALIGNMENT_BYTES);
-        copy.resize(unaligned, 0);
-        for piece in pieces {
-            copy.extend_from_slice(piece);
+/// Bytes that begin at a multiple of [`DIRECT_ALIGNMENT_BYTES`].
+struct AlignedCopy {
+    memory: Vec<u8>,
+    start: usize,
+}
+
+impl AlignedCopy {
+    fn as_slice(&self) -> &[u8] {
+        &self.memory[self.start..]
+    }
+}
+
+/// What isn't aligned, so many bytes, one piece behind the other.
+fn aligned_copy<'a>(misplaced: impl Iterator<Item = &'a IoSlice<'a>>, bytes: usize) -> AlignedCopy {
+    if bytes == 0 {
+        return AlignedCopy { memory: Vec::new(), start: 0 };
+    }
+    let mut memory: Vec<u8> = Vec::with_capacity(bytes + DIRECT_ALIGNMENT_BYTES);
+    let start = memory.as_ptr().align_offset(DIRECT_ALIGNMENT_BYTES).min(DIRECT_ALIGNMENT_BYTES);
+    memory.resize(start, 0);
+    misplaced.for_each(|piece| memory.extend_from_slice(piece));
+    AlignedCopy { memory, start }
+}
+
+/// The pieces, with those that aren't aligned taken from their copy.
+fn in_place<'a>(pieces: &'a [IoSlice<'a>], mut copy: &'a [u8]) -> Vec<IoSlice<'a>> {
+    let place = |piece: &'a IoSlice<'a>| {
+        if is_aligned(piece.as_ptr().addr()) {
+            return IoSlice::new(piece);
         }
-        work(&copy[unaligned..])
-    })
+        let (copied, rest) = copy.split_at(piece.len());
+        copy = rest;
+        IoSlice::new(copied)
+    };
+    pieces.iter().map(place).collect()
 }
 
 #[cfg(test)]
