@@ -2,7 +2,10 @@
 //!
 //! Whoever logs a line only puts it into memory; a thread writes what has gathered. So a request never waits for
 //! whoever reads the log, and many lines cost one write. If the reader can't keep up, lines are dropped and counted.
+//!
+//! A line that is logged while a thread works for a request bears the request's id, whoever logs it.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,8 +14,12 @@ use std::time::Duration;
 
 use martlet_meter::Counter;
 use serde::{Deserialize, Serialize};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
+use tracing_subscriber::fmt::{self as line, FmtContext, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How much may wait to be written; what comes beyond that is dropped.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -34,6 +41,57 @@ pub(crate) enum LogFormat {
 pub(crate) struct Log {
     outlet: Outlet,
     writer: Option<JoinHandle<()>>,
+}
+
+/// What puts lines into the outlet.
+fn subscriber(format: LogFormat, filter: EnvFilter, outlet: &Outlet) -> Box<dyn Subscriber + Send + Sync> {
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    let lines = lines.with_writer(outlet.clone());
+    match format {
+        LogFormat::Text => {
+            Box::new(lines.event_format(NamingRequest { shape: line::format(), format }).finish())
+        }
+        LogFormat::Json => {
+            let shape = line::format().json().flatten_event(true).with_current_span(false);
+            let lines = lines.fmt_fields(JsonFields::new());
+            Box::new(lines.event_format(NamingRequest { shape, format }).finish())
+        }
+    }
+}
+
+/// Lines of this shape, with the id of the request that the thread works for, unless a line says it itself.
+struct NamingRequest<F> {
+    shape: F,
+    format: LogFormat,
+}
+
+/// A field of this name is the id of a request.
+const REQUEST: &str = "request";
+
+impl<S, N, F> FormatEvent<S, N> for NamingRequest<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let is_named = event.metadata().fields().field(REQUEST).is_some();
+        let Some(request) = martlet_request::current().filter(|_| !is_named) else {
+            return self.shape.format_event(context, writer, event);
+        };
+        let mut line = String::new();
+        self.shape.format_event(context, Writer::new(&mut line), event)?;
+        let line = line.trim_end();
+        match (self.format, line.strip_suffix('}')) {
+            (LogFormat::Json, Some(line)) => writeln!(writer, "{line},\"{REQUEST}\":\"{request}\"}}"),
+            _ => writeln!(writer, "{line} {REQUEST}={request}"),
+        }
+    }
 }
 
 /// Where lines go in. A clone is another handle to the same.
@@ -61,12 +119,7 @@ impl Log {
     pub(crate) fn start(format: LogFormat, level: &str) -> Self {
         let filter = EnvFilter::try_from_env("MARTLET_LOG").unwrap_or_else(|_| EnvFilter::new(level));
         let outlet = Outlet::default();
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-        let lines = lines.with_writer(outlet.clone());
-        match format {
-            LogFormat::Text => lines.init(),
-            LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
-        }
+        subscriber(format, filter, &outlet).init();
         let taken = outlet.clone();
         let writer = thread::Builder::new().name("log".to_owned()).spawn(move || taken.write_out());
         Self { outlet, writer: writer.ok() }
@@ -149,7 +202,40 @@ impl Write for Outlet {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
+    use martlet_request::{RequestId, enter};
+
     use super::*;
+
+    /// What `say` logs while the thread works for a request.
+    fn logged(format: LogFormat, say: impl FnOnce()) -> String {
+        let outlet = Outlet::default();
+        let logging = subscriber(format, EnvFilter::new("info"), &outlet).set_default();
+        let request = NonZeroU64::new(0x2a).map(RequestId::new);
+        {
+            let _entered = enter(request);
+            say();
+        }
+        drop(logging);
+        String::from_utf8(take(&mut outlet.lock().lines)).unwrap()
+    }
+
+    #[test]
+    fn a_line_names_the_request_that_the_thread_works_for() {
+        let say = || tracing::info!(device = 3, "a call failed");
+        let text = logged(LogFormat::Text, say);
+        assert!(text.ends_with("a call failed device=3 request=tx000000000000002a\n"), "{text}");
+        let json = logged(LogFormat::Json, say);
+        assert!(json.starts_with("{\"timestamp\":") && json.contains(",\"device\":3,"), "{json}");
+        assert!(json.ends_with(",\"request\":\"tx000000000000002a\"}\n"), "{json}");
+    }
+
+    #[test]
+    fn a_line_that_names_a_request_itself_names_no_other() {
+        let text = logged(LogFormat::Text, || tracing::info!(request = "tx01", "request"));
+        assert!(text.ends_with("request request=\"tx01\"\n"), "{text}");
+    }
 
     #[test]
     fn lines_that_nobody_takes_are_dropped_and_counted() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use martlet_request::{RequestId, enter, within};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -34,6 +35,7 @@ pub(crate) struct Unstoppable<T: Send + 'static> {
     work: Option<BoxFuture<'static, T>>,
     is_begun: bool,
     background: Background,
+    request: Option<RequestId>,
 }
 
 impl Background {
@@ -41,10 +43,10 @@ impl Background {
         // Without a runtime the process is about to end, and what isn't done now is found by the sweeps.
         let Ok(runtime) = Handle::try_current() else { return };
         let running = self.begin();
-        runtime.spawn(async move {
+        runtime.spawn(within(martlet_request::current(), async move {
             work.await;
             drop(running);
-        });
+        }));
     }
 
     /// Waits until nothing goes on.
@@ -62,7 +64,12 @@ impl Background {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Unstoppable<T> {
-        Unstoppable { work: Some(Box::pin(work)), is_begun: false, background: self.clone() }
+        Unstoppable {
+            work: Some(Box::pin(work)),
+            is_begun: false,
+            background: self.clone(),
+            request: martlet_request::current(),
+        }
     }
 
     fn begin(&self) -> Running {
@@ -97,6 +104,8 @@ impl<T: Send> Future for Unstoppable<T> {
 impl<T: Send + 'static> Drop for Unstoppable<T> {
     fn drop(&mut self) {
         if let (Some(work), true) = (self.work.take(), self.is_begun) {
+            // Whoever drops it may not work for the request any more.
+            let _entered = enter(self.request);
             self.background.spawn(async move { drop(work.await) });
         }
     }

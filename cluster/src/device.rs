@@ -1,5 +1,6 @@
 //! The devices, and how well they answer.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -140,14 +141,21 @@ impl Device {
     /// Takes notice of how a question ended.
     pub(crate) fn note<T>(&self, outcome: &Answered<T>) {
         match outcome {
-            Err(ReplicaError::Unreachable(_) | ReplicaError::Failed(_)) => self.health.fail(),
+            Err(error @ (ReplicaError::Unreachable(_) | ReplicaError::Failed(_))) => self.fail(error),
             _ => self.health.recover(),
         }
     }
 
     /// It didn't answer when it should have.
     pub(crate) fn note_lateness(&self) {
-        self.health.fail();
+        self.fail(&"no answer in time");
+    }
+
+    fn fail(&self, why: &dyn fmt::Display) {
+        tracing::debug!(device = %self.id, %why, "a device failed a call");
+        if self.health.fail() {
+            tracing::warn!(device = %self.id, %why, "the device is asked last until it answers again");
+        }
     }
 }
 
@@ -170,12 +178,14 @@ impl Health {
         if claimed.is_ok() { Verdict::ToBeProbed } else { Verdict::Avoided }
     }
 
-    fn fail(&self) {
+    /// Whether it isn't trusted any more from now on.
+    fn fail(&self) -> bool {
         self.failures_since_start.increment();
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failures >= FAILURES_TOLERATED {
             self.avoided_until_micros.store(self.now_micros() + micros(AVOIDED), Ordering::Relaxed);
         }
+        failures == FAILURES_TOLERATED
     }
 
     fn recover(&self) {

@@ -96,7 +96,7 @@ impl NodeLink {
 
     /// One of the node's devices, for what is asked by this version of the ring.
     pub fn replica_by(&self, ring: u64, device: DeviceId) -> Arc<dyn Replica> {
-        Arc::new(RemoteReplica { lanes: self.lanes.clone(), to: Addressee { device, ring } })
+        Arc::new(RemoteReplica { lanes: self.lanes.clone(), to: Addressee { device, ring, request: None } })
     }
 
     /// Has the node carry out an order about its ring. `Err` of the inner result: it won't, and why.
@@ -124,7 +124,7 @@ impl NodeLink {
 impl Lanes {
     /// Asks the node itself.
     async fn ask_node(self: &Arc<Self>, request: Request) -> Result<Answer, ReplicaError> {
-        let to = Addressee { device: NODE, ring: 0 };
+        let to = Addressee { device: NODE, ring: 0, request: None };
         RemoteReplica { lanes: self.clone(), to }.call(request).await
     }
 
@@ -156,7 +156,7 @@ impl RemoteReplica {
     }
 
     async fn address(&self, request: &Request) -> Result<(Arc<ClientConnection>, Message), ReplicaError> {
-        let message = request.encode(self.to);
+        let message = request.encode(Addressee { request: martlet_request::current(), ..self.to });
         if message.len() > MESSAGE_BYTES_MAX {
             return Err(ReplicaError::Invalid("a request above the limit of the link"));
         }

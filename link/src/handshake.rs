@@ -27,9 +27,9 @@ use crate::mac::MacKey;
 use crate::tls::{Said, TlsRefusal};
 
 /// The version that this program speaks. Two sides speak the highest that both know.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// The oldest version that this program still speaks.
-pub const VERSION_OLDEST: u16 = 3;
+pub const VERSION_OLDEST: u16 = 4;
 
 const MAGIC: [u8; 8] = *b"martlink";
 const HELLO_BYTES: usize = 8 + 2 + 2 + 16 + 32;

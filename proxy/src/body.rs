@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use martlet_model::{BodyError, ByteStream, ChecksumCell, ObjectStream};
@@ -134,7 +134,12 @@ impl RequestBody {
 
 /// An object's bytes as the body of an answer.
 /// An error in the middle is logged and breaks the connection: a client never takes the beginning for the whole.
-pub fn download(bytes: ObjectStream, id: RequestId) -> Body {
+pub fn download(mut bytes: ObjectStream, id: RequestId) -> Body {
+    // The handler is over, and whoever sends the answer asks for the bytes.
+    let bytes = stream::poll_fn(move |context| {
+        let _entered = martlet_request::enter(Some(id));
+        bytes.poll_next_unpin(context)
+    });
     Body::from_stream(bytes.inspect_err(move |error| {
         tracing::error!(request = %id, %error, "a download broke off");
     }))

@@ -115,7 +115,7 @@ pub(crate) fn serve<D: Dialect>(
     presence: Presence,
 ) -> Answering {
     record.is_of(D::NAME);
-    Detachable::new(async move {
+    Detachable::new(Some(about.id), async move {
         let call = body.call();
         let may_send_more = about.head.headers.contains_key(EXPECT) && body.declared() != Some(0);
         let attempt = attempt(&*dialect, store.clone(), body, (&about, &mut record));
@@ -166,11 +166,16 @@ fn told(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// A future that is finished in the background when whoever waits for it goes away.
 /// Without that it costs one allocation, where a task of its own costs two switches.
-pub(crate) struct Detachable<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+pub(crate) struct Detachable<T: Send + 'static> {
+    /// Whoever polls it works for this request.
+    request: Option<RequestId>,
+    /// `None`: it has ended.
+    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+}
 
 impl<T: Send + 'static> Detachable<T> {
-    fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Some(Box::pin(work)))
+    fn new(request: Option<RequestId>, work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { request, work: Some(Box::pin(work)) }
     }
 }
 
@@ -178,10 +183,11 @@ impl<T: Send + 'static> Future for Detachable<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let _entered = martlet_request::enter(self.request);
+        let Some(work) = &mut self.work else { return Poll::Pending };
         let outcome = work.as_mut().poll(context);
         if outcome.is_ready() {
-            self.0 = None;
+            self.work = None;
         }
         outcome
     }
@@ -189,10 +195,10 @@ impl<T: Send + 'static> Future for Detachable<T> {
 
 impl<T: Send + 'static> Drop for Detachable<T> {
     fn drop(&mut self) {
-        if let Some(work) = self.0.take()
+        if let Some(work) = self.work.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(work);
+            runtime.spawn(martlet_request::within(self.request, work));
         }
     }
 }
@@ -207,7 +213,7 @@ mod tests {
     async fn work_goes_on_when_nobody_waits_for_it() {
         let (go, gone) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();
-        let mut work = Detachable::new(async move {
+        let mut work = Detachable::new(None, async move {
             gone.await.unwrap();
             tell.send("committed").unwrap();
         });
@@ -219,6 +225,6 @@ mod tests {
 
     #[tokio::test]
     async fn finished_work_is_not_begun_again() {
-        assert_eq!(Detachable::new(async { 1 }).await, 1);
+        assert_eq!(Detachable::new(None, async { 1 }).await, 1);
     }
 }

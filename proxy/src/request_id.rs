@@ -1,11 +1,9 @@
 //! Request ids: what a client quotes, and what the log is searched for.
 
-use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(u64);
+pub use martlet_request::RequestId;
 
 /// Gives out request ids: a sequence that starts at random and looks so, and doesn't repeat itself.
 #[derive(Debug)]
@@ -18,7 +16,9 @@ impl RequestIds {
     }
 
     pub fn next(&self) -> RequestId {
-        RequestId(mixed(self.0.fetch_add(1, Ordering::Relaxed)))
+        // One of 2^64 numbers is 0, and stands for another.
+        let number = NonZeroU64::new(mixed(self.0.fetch_add(1, Ordering::Relaxed)));
+        RequestId::new(number.unwrap_or(NonZeroU64::MAX))
     }
 }
 
@@ -27,13 +27,6 @@ fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
-}
-
-/// `tx` and 16 hexadecimal digits: the same in both dialects' answers and in the log.
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tx{:016x}", self.0)
-    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Door {
         self.health.check()?;
         let room = self.writer_room(&work).await?;
         let (answer, told) = answer();
-        let job = Admitted { job: Job { work, answer }, room: Some(room) };
+        let job = Admitted { job: Job::new(work, answer), room: Some(room) };
         self.queues.writer.push(job).map_err(|_| closed())?;
         self.hear(told).await
     }
@@ -154,7 +154,9 @@ impl Door {
     ) -> Result<oneshot::Receiver<Result<T, ReplicaError>>, ReplicaError> {
         let room = self.reader_room.clone().acquire_owned().await.map_err(|_| closed())?;
         let (tell, told) = oneshot::channel();
+        let request = martlet_request::current();
         let job: ReaderJob = Box::new(move |reader| {
+            let _entered = martlet_request::enter(request);
             // Nobody listens any more if the client has gone.
             let _ = tell.send(work(reader).map_err(|error| error.of_read()));
             drop(room);
@@ -181,7 +183,9 @@ impl Door {
         let room = self.blob_room.clone().acquire_owned().await.map_err(|_| closed())?;
         let (tell, told) = oneshot::channel();
         let health = self.health.clone();
+        let request = martlet_request::current();
         let job: BlobJob = Box::new(move || {
+            let _entered = martlet_request::enter(request);
             let outcome = health.check().and_then(|()| work().map_err(|error| of_write(&error, &health)));
             let _ = tell.send(outcome);
             drop(room);
@@ -193,7 +197,7 @@ impl Door {
     /// Asks for the next promise bound ahead of need. If there is no room, a later prepare will ask.
     fn request_bound(&self, ballot: Ballot) {
         if let Ok(room) = self.writer_room.clone().try_acquire_owned() {
-            let job = Job { work: Work::RaiseBound(ballot), answer: Answer::unheard() };
+            let job = Job::new(Work::RaiseBound(ballot), Answer::unheard());
             let _ = self.queues.writer.push(Admitted { job, room: Some(room) });
         }
     }
@@ -208,7 +212,7 @@ impl Door {
     /// What can't be undone now, on a full or failed device, is left to the next start: `after` doesn't happen.
     fn withdraw(&self, id: BlobId, after: impl FnOnce() + Send + 'static) {
         let answer = Answer::new(move |outcome| outcome.map_or((), |_| after()));
-        let job = Job { work: Work::WithdrawFile(id), answer };
+        let job = Job::new(Work::WithdrawFile(id), answer);
         // Takes no room: it frees what an upload has taken.
         let _ = self.queues.writer.push(Admitted { job, room: None });
     }

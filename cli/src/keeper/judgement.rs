@@ -217,7 +217,7 @@ mod tests {
         let versions = versions();
         let holds =
             |id: &u32| versions.iter().all(|ring| ring.devices_of(partition).contains(&DeviceId(*id)));
-        Addressee { device: (1..=4).find(holds).map(DeviceId).unwrap(), ring }
+        Addressee { device: (1..=4).find(holds).map(DeviceId).unwrap(), ring, request: None }
     }
 
     fn is_admitted(standing: &Standing, ring: u64, partition: Partition) -> bool {
@@ -231,7 +231,7 @@ mod tests {
         let mut standing = Standing::new(second);
         standing.take(third.clone());
         for id in 1..=4 {
-            let to = Addressee { device: DeviceId(id), ring: 3 };
+            let to = Addressee { device: DeviceId(id), ring: 3, request: None };
             let lies_there = third.devices_of(moved).contains(&DeviceId(id));
             assert_eq!(standing.admit(to, Rows::Of(hash_in(moved))).is_ok(), lies_there, "device {id}");
         }

@@ -1,11 +1,14 @@
 //! What is asked, of a device or of the node itself.
 
+use std::num::NonZeroU64;
+
 use bytes::Bytes;
 use martlet_protocol::{
     Accept, BlobId, BlobRef, CarriedBody, InspectBlobs, ListRows, ListTables, NewBlob, Prepare, ReadBlob,
     ReadRow, RowAddress, RowState, SealToken, Survey, TableId, Tombstone, Want,
 };
 use martlet_register::Ballot;
+use martlet_request::RequestId;
 use martlet_ring::{DeviceId, Partition};
 
 use super::{Message, put};
@@ -13,12 +16,14 @@ use crate::limits::{BYTES_IN_FLIGHT_MAX, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::ring::{RingOrder, Rows};
 use crate::wire::{Malformed, Source, Wire};
 
-/// Whom a request is for, and by which version of the ring it was made.
+/// Whom a call is for, by which version of the ring it was made, and which request it is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addressee {
     pub device: DeviceId,
     /// 0: by none.
     pub ring: u64,
+    /// What a client of the proxy asked for; only for log lines. `None`: the work is nobody's in particular.
+    pub request: Option<RequestId>,
 }
 
 /// A device's number in requests that are for the node itself.
@@ -109,6 +114,7 @@ impl Request {
         let mut head = Vec::with_capacity(256);
         to.device.0.put(&mut head);
         to.ring.put(&mut head);
+        to.request.map_or(0, |request| request.number().get()).put(&mut head);
         let out = &mut head;
         let mut tail = Bytes::new();
         match self {
@@ -150,7 +156,11 @@ impl Request {
     /// Reads a request, and whom it is for.
     pub fn decode(message: &Bytes) -> Result<(Addressee, Self), Malformed> {
         let from = &mut Source::new(message);
-        let to = Addressee { device: DeviceId(u32::take(from)?), ring: u64::take(from)? };
+        let to = Addressee {
+            device: DeviceId(u32::take(from)?),
+            ring: u64::take(from)?,
+            request: NonZeroU64::new(u64::take(from)?).map(RequestId::new),
+        };
         let request = match u8::take(from)? {
             call::PREPARE => Self::Prepare(Prepare { row: Wire::take(from)?, ballot: Wire::take(from)? }),
             call::ACCEPT => Self::Accept(take_accept(from)?),
@@ -183,6 +193,36 @@ impl Request {
         };
         from.finish()?;
         Ok((to, request))
+    }
+
+    /// The call's name in log lines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Prepare(_) => "prepare",
+            Self::Accept(_) => "accept",
+            Self::Read(_) => "read",
+            Self::List(_) => "list",
+            Self::Counters(_) => "counters",
+            Self::Stage(_) => "stage",
+            Self::ReadBlob(_) => "read blob",
+            Self::Seal(..) => "seal",
+            Self::Unseal(..) => "unseal",
+            Self::Garbage { .. } => "garbage",
+            Self::SettleGarbage(_) => "settle garbage",
+            Self::Reclaim(_) => "reclaim",
+            Self::Unreferenced { .. } => "unreferenced",
+            Self::Tombstones { .. } => "tombstones",
+            Self::Forget(_) => "forget",
+            Self::Digests(_) => "digests",
+            Self::Tables(_) => "tables",
+            Self::Survey(_) => "survey",
+            Self::Inspect(_) => "inspect",
+            Self::Held { .. } => "held",
+            Self::Restage(_) => "restage",
+            Self::FetchRing => "fetch ring",
+            Self::OfferRing(_) => "offer ring",
+            Self::OrderRing(_) => "order ring",
+        }
     }
 
     /// What the request may hold in memory until it is answered, in bytes: itself, and the answer that it asks for.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use martlet_protocol::{Replica, ReplicaError};
+use martlet_request::within;
 use martlet_ring::DeviceId;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -97,7 +98,7 @@ impl Session {
             return Ok(());
         }
         let (stream, task) = match admitted {
-            (admission, Some(replica)) => self.set_out(id, replica, request, admission),
+            (admission, Some(replica)) => self.set_out((id, to), replica, request, admission),
             (_, None) => (Stream::None, self.ask_node(id, request)),
         };
         // The lock is still held, so the task can't have finished the call before it is known.
@@ -108,40 +109,42 @@ impl Session {
     /// Begins what a device is asked to do.
     fn set_out(
         self: &Arc<Self>,
-        id: u64,
+        (id, to): (u64, Addressee),
         replica: Arc<dyn Replica>,
         request: Request,
         admission: Admission,
     ) -> (Stream, AbortHandle) {
         let session = self.clone();
+        let name = request.name();
         let (stream, task) = match request {
             upload @ (Request::Stage(_) | Request::Restage(_)) => {
                 // The window, and the end.
                 let (steps, inbox) = mpsc::channel(STREAM_WINDOW_BLOCKS + 1);
                 let staging = async move {
                     let _witness = Witness { session: &session, id };
-                    stream::stage(&session, id, &*replica, upload, inbox).await;
+                    stream::stage(&session, (id, to), &*replica, upload, inbox).await;
                 };
-                (Stream::Stage(steps), tokio::spawn(staging))
+                (Stream::Stage(steps), tokio::spawn(within(to.request, staging)))
             }
             Request::ReadBlob(read) => {
                 let credit = Arc::new(Semaphore::new(STREAM_WINDOW_BLOCKS_MIN));
                 let credit_here = credit.clone();
                 let reading = async move {
                     let _witness = Witness { session: &session, id };
-                    stream::read(&session, id, &*replica, read, &credit_here).await;
+                    stream::read(&session, (id, to), &*replica, read, &credit_here).await;
                 };
-                (Stream::Read(credit), tokio::spawn(reading))
+                (Stream::Read(credit), tokio::spawn(within(to.request, reading)))
             }
             request => {
                 let calling = async move {
                     let _witness = Witness { session: &session, id };
                     let reply = carry_out(&*replica, request).await;
                     drop(admission);
+                    tell(to.device, name, reply.as_ref().err());
                     session.send(id, &reply);
                     session.finish(id);
                 };
-                (Stream::None, tokio::spawn(calling))
+                (Stream::None, tokio::spawn(within(to.request, calling)))
             }
         };
         (stream, task.abort_handle())
@@ -339,6 +342,17 @@ async fn carry_out(replica: &dyn Replica, request: Request) -> Reply {
         Request::FetchRing | Request::OfferRing(_) | Request::OrderRing(_) => {
             Err(ReplicaError::Invalid("a device was asked what is for its node"))
         }
+    }
+}
+
+/// Puts into the log how a call ended; the line bears the id of the request that the call is part of.
+pub(super) fn tell(device: DeviceId, call: &'static str, failure: Option<&ReplicaError>) {
+    match failure {
+        Some(error @ (ReplicaError::Damaged(_) | ReplicaError::Invalid(_))) => {
+            tracing::warn!(%device, call, %error, "a call failed");
+        }
+        Some(error) => tracing::debug!(%device, call, %error, "a call failed"),
+        None => tracing::debug!(%device, call, "a call was answered"),
     }
 }
 

@@ -4,10 +4,10 @@ use futures_util::StreamExt as _;
 use martlet_protocol::{Block, ReadBlob, Replica, ReplicaError};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::session::Session;
+use super::session::{Session, tell};
 use crate::frame::Kind;
 use crate::limits::FRAME_BYTES_MAX;
-use crate::message::{Answer, Request, encode_block};
+use crate::message::{Addressee, Answer, Request, encode_block};
 use crate::window::Window;
 
 /// What the client sends of a blob.
@@ -20,13 +20,15 @@ pub(super) enum Step {
 /// Takes a blob in. Ended before its time, it abandons the blob.
 pub(super) async fn stage(
     session: &Session,
-    id: u64,
+    (id, to): (u64, Addressee),
     replica: &dyn Replica,
     upload: Request,
     steps: mpsc::Receiver<Step>,
 ) {
+    let name = upload.name();
     let outcome = take_in(session, id, replica, upload, steps).await;
     if let Some(outcome) = outcome {
+        tell(to.device, name, outcome.as_ref().err());
         session.send(id, &outcome.map(|()| Answer::Done));
     }
     session.finish(id);
@@ -73,13 +75,17 @@ async fn take_in(
 /// Sends a blob out, as fast as the client takes it.
 pub(super) async fn read(
     session: &Session,
-    id: u64,
+    (id, to): (u64, Addressee),
     replica: &dyn Replica,
     request: ReadBlob,
     credit: &Semaphore,
 ) {
+    let tell = |failure| tell(to.device, "read blob", failure);
     match replica.read_blob(request).await {
-        Err(error) => session.send(id, &Err(error)),
+        Err(error) => {
+            tell(Some(&error));
+            session.send(id, &Err(error));
+        }
         Ok(mut blocks) => {
             session.send(id, &Ok(Answer::Done));
             loop {
@@ -88,8 +94,14 @@ pub(super) async fn read(
                 one.forget();
                 let block = match blocks.next().await {
                     Some(Ok(block)) => encode_block(&block),
-                    Some(Err(error)) => break session.send_after_blocks(id, &Err(error)),
-                    None => break session.send_after_blocks(id, &Ok(Answer::Done)),
+                    Some(Err(error)) => {
+                        tell(Some(&error));
+                        break session.send_after_blocks(id, &Err(error));
+                    }
+                    None => {
+                        tell(None);
+                        break session.send_after_blocks(id, &Ok(Answer::Done));
+                    }
                 };
                 if block.len() > FRAME_BYTES_MAX {
                     let error = ReplicaError::Invalid("a block above the limit of the link");

@@ -1,5 +1,7 @@
 //! Any message that there can be.
 
+use std::num::NonZeroU64;
+
 use bytes::Bytes;
 use martlet_link::message::{Addressee, Answer, Reply, Request};
 use martlet_link::{RingOrder, RingReport};
@@ -11,14 +13,19 @@ use martlet_protocol::{
     SurveyedRow, TableCounters, TableId, TableKind, TablePage, Tombstone, Want, Weight,
 };
 use martlet_register::{ANCESTORS_MAX, Accepted, Ancestors, Ballot, ProposerId, State};
+use martlet_request::RequestId;
 use martlet_ring::{DeviceId, Partition, PlacementHash};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 pub(crate) fn addressee() -> impl Strategy<Value = Addressee> {
-    let to = |(device, ring)| Addressee { device: DeviceId(device), ring };
-    (any::<u32>(), any::<u64>()).prop_map(to)
+    let to = |(device, ring, request)| Addressee {
+        device: DeviceId(device),
+        ring,
+        request: NonZeroU64::new(request).map(RequestId::new),
+    };
+    (any::<u32>(), any::<u64>(), any::<u64>()).prop_map(to)
 }
 
 fn bytes() -> impl Strategy<Value = Bytes> {

@@ -1,4 +1,6 @@
-//! Bytes of version 3. A change here is a change of the protocol, and needs a new version.
+//! Bytes of version 4. A change here is a change of the protocol, and needs a new version.
+
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use martlet_link::frame::{Frame, Kind};
@@ -11,6 +13,7 @@ use martlet_protocol::{
     RowKey, RowValue, TableId, TableKind, Want, Weight,
 };
 use martlet_register::{Ballot, ProposerId, State};
+use martlet_request::RequestId;
 use martlet_ring::{DeviceId, PlacementHash};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -32,7 +35,11 @@ fn blob() -> BlobRef {
     BlobRef { id: BlobId([0x33; 16]), hash: row().hash, bytes: 4, checksum: Checksum(77) }
 }
 
-const TO: Addressee = Addressee { device: DeviceId(7), ring: 3 };
+const TO: Addressee = Addressee {
+    device: DeviceId(7),
+    ring: 3,
+    request: Some(RequestId::new(NonZeroU64::new(0x0102_0304_0506_0708).unwrap())),
+};
 
 #[track_caller]
 fn check(bytes: &[u8], expected: &[&str]) {
@@ -43,7 +50,7 @@ fn check(bytes: &[u8], expected: &[&str]) {
 #[test]
 fn a_prepare_is_these_bytes() {
     let prepare = Request::Prepare(Prepare { row: row(), ballot: ballot() });
-    check(&prepare.encode(TO).joined(), &["07000000 0300000000000000 01", ROW, BALLOT]);
+    check(&prepare.encode(TO).joined(), &["07000000 0300000000000000 0807060504030201 01", ROW, BALLOT]);
 }
 
 #[test]
@@ -60,7 +67,7 @@ fn an_accept_is_these_bytes() {
     let state = first.successor(change, value);
     let accept = Accept { row: row(), ballot: change, state, body, garbage: vec![blob()], seal: None };
     let expected = [
-        "07000000 0300000000000000 02",
+        "07000000 0300000000000000 0807060504030201 02",
         ROW,
         "0c00000000000000 0b00000000000000",
         "0c00000000000000 0b00000000000000",
@@ -80,7 +87,10 @@ fn an_accept_is_these_bytes() {
 #[test]
 fn a_read_is_these_bytes() {
     let read = Request::Read(ReadRow { row: row(), want: Want::ValueAndBody { bytes_max: 4096 } });
-    check(&read.encode(TO).joined(), &["07000000 0300000000000000 03", ROW, "02 0010000000000000"]);
+    check(
+        &read.encode(TO).joined(),
+        &["07000000 0300000000000000 0807060504030201 03", ROW, "02 0010000000000000"],
+    );
 }
 
 #[test]
@@ -135,8 +145,8 @@ async fn a_handshake_is_these_bytes() {
             let mut proof = [0; 32];
             wire.read_exact(&mut proof).await.unwrap();
             other.write_all(&proof).await.unwrap();
-            check(&hello, &["6d6172746c696e6b 0300 0300", &"01".repeat(16), &"03".repeat(32)]);
-            check(&answer[..43], &["6d6172746c696e6b 00 0300", &"04".repeat(32)]);
+            check(&hello, &["6d6172746c696e6b 0400 0400", &"01".repeat(16), &"03".repeat(32)]);
+            check(&answer[..43], &["6d6172746c696e6b 00 0400", &"04".repeat(32)]);
             check(&[&answer[43..], &proof].concat(), &[PROOFS]);
         },
     );
@@ -144,6 +154,6 @@ async fn a_handshake_is_these_bytes() {
     check(&[client_keys.from_client, client_keys.from_server].concat(), &[KEYS]);
 }
 
-const PROOFS: &str = "996703cf2d867861b404f3ffe213a5e828e89eeb054170bc604e50631fda604c\
-                      8af1f145245408d470b01f54153f3e5288b27706768141a671c859a716268bc5";
-const KEYS: &str = "d69166197c61f913af72edecf193f7a8d30ec9dceca04cdaebf0904612acec15";
+const PROOFS: &str = "52d917b855d85afcfd9540e2e08843360bf7f096fe8daf2c0ecc35c2e962e393\
+                      5654c0afb866a410fb30ac62297666b397d4919ebc7b76ee57d757333d8326b2";
+const KEYS: &str = "1b262360c0b744729a434b2c8ea1bbfc2566348a4986eba58b46b43ad3d66cdb";

@@ -75,7 +75,7 @@ async fn node() -> (MemoryReplica, Node) {
     (memory, node)
 }
 
-const TO: Addressee = Addressee { device: DEVICE, ring: 0 };
+const TO: Addressee = Addressee { device: DEVICE, ring: 0, request: None };
 
 fn change(key: &str) -> Message {
     Request::Accept(accept(row(key), 10, live(vec![]))).encode(TO)
@@ -134,7 +134,7 @@ async fn another_version_is_refused_by_number() {
     assert!(matches!(outcome, Err(HandshakeError::Version { newest: 9 })), "{outcome:?}");
     let mut answer = [0; 75];
     near.read_exact(&mut answer).await.unwrap();
-    assert_eq!(answer[8..11], [1, 3, 0], "refused, and which version would do");
+    assert_eq!(answer[8..11], [1, 4, 0], "refused, and which version would do");
 }
 
 #[tokio::test]

@@ -192,7 +192,8 @@ impl Writer {
         let mut outcomes: Vec<Outcome> = jobs.iter().map(|_| Ok(Reply::Done)).collect();
         let order = order::order(jobs);
         for index in &order {
-            let work = &jobs[*index].work;
+            let Job { work, request, .. } = &jobs[*index];
+            let _entered = martlet_request::enter(*request);
             outcomes[*index] = match self.decide(work, &mut changes) {
                 Ok(reply) => Ok(reply),
                 Err(Undone::Job(error)) => Err(error),

@@ -52,7 +52,7 @@ impl Replica for Device {
         let work = Work::Accept(Box::new(request));
         let room = door.writer_room(&work).await?;
         let (answer, told) = answer();
-        let job = Admitted { job: Job { work, answer }, room: Some(room) };
+        let job = Admitted { job: Job::new(work, answer), room: Some(room) };
         let queue = || drop(door.queues.writer.push(job));
         if let Err(refused) = door.registers.admit(&row, ballot, queue) {
             // The same accept may have been carried out before a higher promise was made, and its answer lost.

@@ -180,7 +180,7 @@ impl Upkeep {
         match given {
             Ok(numbers) if numbers.is_empty() => answer.give(Ok(Reply::Done)),
             Ok(numbers) => {
-                let job = Job { work: Work::GivenBack(numbers), answer };
+                let job = Job::new(Work::GivenBack(numbers), answer);
                 let _ = self.queues.writer.push(Admitted { job, room: None });
             }
             Err(error) => answer.give(Err(error)),

@@ -236,3 +236,45 @@ fn what_stops_says_so_before_it_refuses_anything() {
     assert_eq!(cluster.session(0).get("box").status(), 204, "requests are answered as ever");
     assert!(cluster.terminate("proxy-1").success());
 }
+
+#[test]
+fn the_id_of_an_answer_is_found_in_the_logs_of_the_nodes_that_were_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::make(folder.path(), Shape { proxies: 1, ..Shape::STANDARD });
+    for node in ["node-1", "node-2", "node-3"] {
+        let variables = vec![("MARTLET_LOG".to_owned(), "info,martlet_link=debug".to_owned())];
+        cluster.set_variables(node, variables);
+    }
+    cluster.launch_all();
+    let session = cluster.session(0);
+    assert_eq!(session.put("told", b"").status(), 201);
+    let proxy = cluster.endpoints()[0].trim_start_matches("http://").to_owned();
+    let account = cluster.variable("ST_USER").split(':').next().unwrap().to_owned();
+    let request = format!(
+        "PUT /v1/AUTH_{account}/told/key HTTP/1.1\r\nHost: {proxy}\r\nX-Auth-Token: {}\r\nContent-Length: 4\r\n\
+         Connection: close\r\n\r\nbody",
+        session.token()
+    );
+    let answer = send_to(&proxy, request.as_bytes());
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer
+        .head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("x-trans-id: ").map(str::to_owned));
+    let id = id.expect("an answer has an id");
+    // Lines are written a moment after they were logged.
+    let accepts = || {
+        let logs = ["node-1", "node-2", "node-3"].map(|node| cluster.log(node));
+        let is_accept =
+            |line: &&str| line.contains("call=\"accept\"") && line.ends_with(&format!("request={id}"));
+        logs.iter().filter(|log| log.lines().any(|line| is_accept(&line))).count()
+    };
+    let since = Instant::now();
+    while accepts() < 2 {
+        assert!(since.elapsed() < Duration::from_secs(5), "{id}: {}", cluster.log("node-1"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let foreign = cluster.log("node-1").lines().filter(|line| line.contains("request=tx")).count();
+    let own = cluster.log("node-1").lines().filter(|line| line.contains(&format!("request={id}"))).count();
+    assert!(own < foreign, "other requests have other ids");
+}

@@ -6,6 +6,7 @@ use martlet_protocol::{
     Accept, BlobId, BlobRef, Block, NewBlob, Prepare, Promise, ReplicaError, SealToken, TableId, Tombstone,
 };
 use martlet_register::Ballot;
+use martlet_request::RequestId;
 
 use super::accept::is_new_data;
 
@@ -14,6 +15,15 @@ use super::accept::is_new_data;
 pub struct Job {
     pub work: Work,
     pub answer: Answer,
+    /// Whose work it is part of, for log lines.
+    pub request: Option<RequestId>,
+}
+
+impl Job {
+    /// Part of the request that this thread works for.
+    pub fn new(work: Work, answer: Answer) -> Self {
+        Self { work, answer, request: martlet_request::current() }
+    }
 }
 
 #[derive(Debug)]

@@ -52,7 +52,7 @@ mod tests {
             prepare("a", 2),
             prepare("b", 0),
         ];
-        let jobs: Vec<Job> = works.into_iter().map(|work| Job { work, answer: Answer::unheard() }).collect();
+        let jobs: Vec<Job> = works.into_iter().map(|work| Job::new(work, Answer::unheard())).collect();
         assert_eq!(order(&jobs), [1, 0, 2, 3, 5, 4, 6]);
     }
 }
