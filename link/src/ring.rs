@@ -43,6 +43,8 @@ pub enum Rows {
     Of(PlacementHash),
     /// It is about the rows of a whole table.
     All,
+    /// It ends a blob with this hash, which may belong to this device or be kept by it for another.
+    Blob(PlacementHash),
     /// It is about what this very device holds.
     Unplaced,
 }

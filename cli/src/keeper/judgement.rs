@@ -84,16 +84,24 @@ impl Standing {
         let (lies_since, is_kept) = match rows {
             Rows::Unplaced => return Ok(Admission::uncounted()),
             Rows::All => (self.moved_last, false),
-            Rows::Of(hash) => {
+            Rows::Of(hash) | Rows::Blob(hash) => {
                 let partition = self.ring.partition_of(hash);
                 let moves = |agreement: &Agreement| agreement.moved.binary_search(&partition).is_ok();
                 let lies_since = self.moved_at.get(partition.0 as usize).copied();
-                // By an older version it may have lain on this device.
+                // By an older version it may have lain on this device. A blob may be kept for another one.
                 let lies_here = self.ring.devices_of(partition).contains(&to.device);
-                let is_kept = !lies_here || self.agreement.as_ref().is_some_and(moves);
+                let is_foreign = matches!(rows, Rows::Of(_)) && !lies_here;
+                let is_kept = is_foreign || self.agreement.as_ref().is_some_and(moves);
                 (lies_since.unwrap_or(u64::MAX), is_kept)
             }
         };
+        if let Rows::Blob(_) = rows
+            && !is_kept
+            && lies_since <= to.ring
+        {
+            // What this node doesn't know of a newer ring, it would have agreed to.
+            return Ok(Admission::counted(self.in_flight.0.clone()));
+        }
         if is_kept || to.ring < lies_since || self.ring.version() < to.ring {
             return Err(ReplicaError::OtherRing { version: self.ring.version() });
         }
@@ -312,6 +320,25 @@ mod tests {
         assert!(!is_admitted(&standing, 1, staying) && !is_admitted(&standing, 1, moved));
         assert!(!is_admitted(&standing, 3, staying), "what it says isn't known here");
         assert!(is_admitted(&standing, 2, moved));
+    }
+
+    #[test]
+    fn a_blob_that_was_begun_before_its_partition_moved_is_not_stored_any_more() {
+        let [_, second, third] = versions();
+        let (moved, staying) = moved_and_staying();
+        let is_admitted = |standing: &Standing, ring, partition| {
+            (1..=4).map(DeviceId).any(|device| {
+                let to = Addressee { device, ring, request: None };
+                standing.admit(to, Rows::Blob(hash_in(partition))).is_ok()
+            })
+        };
+        let mut standing = Standing::new(second);
+        assert!(is_admitted(&standing, 2, moved) && is_admitted(&standing, 2, staying));
+        standing.agree(third.clone());
+        assert!(!is_admitted(&standing, 2, moved) && is_admitted(&standing, 2, staying));
+        standing.take(third);
+        assert!(!is_admitted(&standing, 2, moved), "it would lie where nobody looks for it");
+        assert!(is_admitted(&standing, 2, staying) && is_admitted(&standing, 3, moved));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use martlet_protocol::{Replica, ReplicaError};
 use martlet_request::within;
-use martlet_ring::DeviceId;
+use martlet_ring::{DeviceId, PlacementHash};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
@@ -178,6 +178,16 @@ impl Session {
             (Some(rings), rows) => rings.admit(to, rows)?,
         };
         Ok((admission, Some(replica)))
+    }
+
+    /// Whether a blob may still be stored that was begun by the client's ring. Held until it is.
+    ///
+    /// Uploads take their time, so nobody waits for those that have begun when a partition is about to move:
+    /// those that end later are refused.
+    pub(super) fn admit_end(&self, to: Addressee, blob: PlacementHash) -> Result<Admission, ReplicaError> {
+        self.door
+            .rings()
+            .map_or_else(|| Ok(Admission::uncounted()), |rings| rings.admit(to, Rows::Blob(blob)))
     }
 
     /// Tells the client which version of the ring the node has.

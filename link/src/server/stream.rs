@@ -26,7 +26,7 @@ pub(super) async fn stage(
     steps: mpsc::Receiver<Step>,
 ) {
     let name = upload.name();
-    let outcome = take_in(session, id, replica, upload, steps).await;
+    let outcome = take_in(session, (id, to), replica, upload, steps).await;
     if let Some(outcome) = outcome {
         tell(to.device, name, outcome.as_ref().err());
         session.send(id, &outcome.map(|()| Answer::Done));
@@ -37,15 +37,15 @@ pub(super) async fn stage(
 /// `None`: the client is gone.
 async fn take_in(
     session: &Session,
-    id: u64,
+    (id, to): (u64, Addressee),
     replica: &dyn Replica,
     upload: Request,
     mut steps: mpsc::Receiver<Step>,
 ) -> Option<Result<(), ReplicaError>> {
-    let begun = match upload {
-        Request::Stage(blob) => replica.stage(blob).await,
-        Request::Restage(blob) => replica.restage(blob).await,
-        _ => Err(ReplicaError::Invalid("a call as a stream")),
+    let (hash, begun) = match upload {
+        Request::Stage(blob) => (blob.hash, replica.stage(blob).await),
+        Request::Restage(blob) => (blob.hash, replica.restage(blob).await),
+        _ => return Some(Err(ReplicaError::Invalid("a call as a stream"))),
     };
     let mut writer = match begun {
         Ok(writer) => writer,
@@ -61,7 +61,13 @@ async fn take_in(
     give_credit(0);
     loop {
         match steps.recv().await? {
-            Step::Finish => return Some(writer.finish().await),
+            Step::Finish => {
+                let _admission = match session.admit_end(to, hash) {
+                    Ok(admission) => admission,
+                    Err(refusal) => return Some(Err(refusal)),
+                };
+                return Some(writer.finish().await);
+            }
             Step::Block(block) => {
                 if let Err(error) = writer.write(block).await {
                     return Some(Err(error));

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use martlet_link::{
     Addressee, Admission, NodeLink, RingAuthority, RingHolder, RingOrder, RingReport, Rows, serve_node,
 };
-use martlet_protocol::{Prepare, ReplicaError};
+use martlet_protocol::{BlobId, BlobOwner, Block, NewBlob, Prepare, ReplicaError};
 use martlet_ring::{Device, DeviceId, NodeId, Ring, ZoneId, build, edit};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -110,6 +111,30 @@ async fn a_request_says_by_which_ring_it_was_made() {
     // What a device holds by itself doesn't depend on the ring.
     link.replica_by(1, DEVICE).tombstones(1).await.unwrap();
     link.replica_by(1, DEVICE).counters(Vec::new()).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_blob_that_ends_after_its_ring_is_refused_and_not_stored() {
+    let rings = versions();
+    let (node, _) = Holder::of(&rings[0]);
+    let link = NodeLink::open(&serve(&node).await, &identity());
+    let replica = link.replica_by(1, DEVICE);
+    let blob = |number| NewBlob {
+        id: BlobId([number; 16]),
+        hash: row("key").hash,
+        owner: BlobOwner::Row(row("key")),
+    };
+    let mut writers = Vec::new();
+    for number in [1, 2] {
+        let mut writer = replica.stage(blob(number)).await.unwrap();
+        writer.write(Block::new(Bytes::from_static(b"bytes"))).await.unwrap();
+        writers.push(writer);
+    }
+    writers.remove(0).finish().await.unwrap();
+    node.hear(rings[1].clone());
+    assert_eq!(writers.remove(0).finish().await, Err(ReplicaError::OtherRing { version: 2 }));
+    let held = replica.held(None, 10).await.unwrap();
+    assert_eq!(held.iter().map(|held| held.blob.id).collect::<Vec<_>>(), [BlobId([1; 16])]);
 }
 
 #[tokio::test]
