@@ -14,7 +14,7 @@ use martlet_storage_node::{
 
 use crate::absent::AbsentDevice;
 use crate::clock::SystemClock;
-use crate::refill::RefilledDevice;
+use crate::refill::{self, RefilledDevice};
 
 /// Devices by their ids, as the cluster sees them.
 pub(crate) type Replicas = BTreeMap<DeviceId, Arc<dyn Replica>>;
@@ -54,8 +54,17 @@ impl Habits {
         Device::create(path, self.options(id))
     }
 
-    pub(crate) fn open(&self, path: &Path, id: DeviceId) -> Result<Device, OpenError> {
-        Device::open(path, self.options(id))
+    /// Opens a device, which may have been made anew in place of a lost one.
+    pub(crate) fn open(&self, path: &Path, id: DeviceId) -> Result<OpenedDevice, OpenError> {
+        let floor = match refill::floor_of(path) {
+            Ok(floor) => floor,
+            Err(error) => return Ok(OpenedDevice::left_out(id, &error)),
+        };
+        let device = Device::open(path, self.options(id))?;
+        Ok(match floor {
+            Some(floor) => OpenedDevice::Refilled(RefilledDevice::new(device, path, floor)),
+            None => OpenedDevice::Present(device),
+        })
     }
 
     fn options(&self, device: DeviceId) -> DeviceOptions {

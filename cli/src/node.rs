@@ -18,7 +18,7 @@ use crate::keeper::{RingKeeper, Role};
 use crate::link_tls::Renewal;
 use crate::network::Network;
 use crate::process::{self, ProcessError};
-use crate::refill::{self, RefillError, RefilledDevice};
+use crate::refill::{self, RefillError};
 use crate::watch::Watched;
 use crate::workers::Workers;
 
@@ -102,9 +102,7 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let parts = Watched::new(live.store.clone());
     let watched = Arc::new(Watched { network: Some(network), devices: devices.clone(), ..parts });
     let _admin = admin::open(node.config.admin, watched.clone()).await?;
-    let refills: Vec<_> = devices.iter().filter_map(|(id, device)| Some((*id, device.refilled()?))).collect();
-    let refills: Vec<_> =
-        refills.into_iter().map(|(id, device)| tokio::spawn(device.fill(live.store.clone(), id))).collect();
+    let refills = refill::start(&devices, &live.store);
     let workers = Workers::start(&live.store, own.keys().copied(), Stagers::Anywhere);
     let _renewal = Renewal::start(&node.membership);
     println!("Martlet serves {} at {address}", node.id);
@@ -130,18 +128,8 @@ fn open_devices(node: &Node) -> Result<Vec<(DeviceId, OpenedDevice)>, NodeError>
     let habits = node.habits();
     let mut devices = Vec::new();
     for (&id, folder) in &node.devices {
-        let floor = match refill::floor_of(folder) {
-            Ok(floor) => floor,
-            Err(error) => {
-                devices.push((id, OpenedDevice::left_out(id, &error)));
-                continue;
-            }
-        };
         let opened = match habits.open(folder, id) {
-            Ok(device) => match floor {
-                Some(floor) => OpenedDevice::Refilled(RefilledDevice::new(device, folder, floor)),
-                None => OpenedDevice::Present(device),
-            },
+            Ok(opened) => opened,
             Err(OpenError::InUse) => return Err(NodeError::InUse(id)),
             Err(error) => OpenedDevice::left_out(id, &error),
         };

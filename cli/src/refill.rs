@@ -25,10 +25,11 @@ use martlet_protocol::{
 use martlet_register::{Ballot, ProposerId};
 use martlet_ring::{DeviceId, Partition, PlacementHash};
 use martlet_storage_node::{Device, OpenError};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::clock::SystemClock;
-use crate::devices::Habits;
+use crate::devices::{Habits, OpenedDevice};
 use crate::files::{self, FileError};
 
 /// The file that says that a device isn't full yet. It holds the time up to which the device refuses ballots.
@@ -109,6 +110,12 @@ pub(crate) fn floor_of(folder: &Path) -> Result<Option<Timestamp>, RefillError> 
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(files::in_vain("read", &path)(error).into()),
     }
+}
+
+/// Begins to fill the devices of this process that aren't full yet.
+pub(crate) fn start(devices: &[(DeviceId, OpenedDevice)], store: &ClusterStore) -> Vec<JoinHandle<()>> {
+    let refilled = devices.iter().filter_map(|(id, device)| Some((*id, device.refilled()?)));
+    refilled.map(|(id, device)| tokio::spawn(device.fill(store.clone(), id))).collect()
 }
 
 impl RefilledDevice {

@@ -10,6 +10,7 @@ use martlet_cluster::workers::Stagers;
 use martlet_model::NameError;
 use martlet_proxy::swift::Scheme;
 use martlet_proxy::{Habits, serve};
+use martlet_ring::DeviceId;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -21,7 +22,7 @@ use crate::log::LogFormat;
 use crate::process::{self, ProcessError};
 use crate::watch::Watched;
 use crate::workers::Workers;
-use crate::{credentials, network};
+use crate::{credentials, network, refill};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -34,6 +35,10 @@ pub(crate) struct Options {
     /// Where to tell its figures, and whether it is ready; nowhere unless set.
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
+    /// Make this device anew in place of one that has been lost, and end. Its folder in DIR/devices must be empty or
+    /// gone. It is filled from the others once the server runs, and counts only when it has everything.
+    #[arg(long, value_name = "NUMBER")]
+    replace_device: Option<u32>,
     /// How the log reads.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -59,6 +64,9 @@ pub(crate) enum ServeError {
 /// Serves until SIGTERM or SIGINT, and then finishes what is in flight.
 pub(crate) fn run(options: &Options) -> Result<(), ServeError> {
     let runtime = process::prepare()?;
+    if let Some(device) = options.replace_device {
+        return Ok(runtime.block_on(data::replace_device(&options.data, DeviceId(device)))?);
+    }
     let data = Data::open(&options.data)?;
     runtime.block_on(run_over(data, options))
 }
@@ -85,6 +93,7 @@ async fn run_over(data: Data, options: &Options) -> Result<(), ServeError> {
     };
     let watched = Arc::new(watched);
     let _admin = admin::open(options.admin, watched.clone()).await?;
+    let refills = refill::start(&data.devices, &store);
     let workers = Workers::start(&store, data.devices.iter().map(|(id, _)| *id), Stagers::ThisProcess);
     announce(&data, &endpoint)?;
     let stop = async {
@@ -92,6 +101,7 @@ async fn run_over(data: Data, options: &Options) -> Result<(), ServeError> {
         watched.begin_to_stop();
     };
     serve(listener, gateway, stop).await;
+    refills.iter().for_each(JoinHandle::abort);
     workers.stop().await;
     link.close(&data).await;
     store.idle().await;

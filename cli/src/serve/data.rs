@@ -21,6 +21,7 @@ use martlet_storage_node::OpenError;
 
 use crate::devices::{Habits, OpenedDevice};
 use crate::files::{self, FileError};
+use crate::refill::{self, RefillError};
 use crate::secrets::ClusterFile;
 
 /// Where a running server says at which address commands reach it.
@@ -40,6 +41,10 @@ pub(crate) enum DataError {
     Random(#[from] getrandom::Error),
     #[error("device {id} can't be made")]
     Device { id: u32, source: OpenError },
+    #[error("{0} isn't a device of this server")]
+    NotOurs(DeviceId),
+    #[error("{id} can't be replaced")]
+    Replace { id: DeviceId, source: Box<RefillError> },
     #[error("another process serves this folder")]
     InUse,
     #[error("{opened} of {devices} devices can be opened; a majority is needed")]
@@ -138,7 +143,7 @@ fn open_devices(
     for device in ring.devices() {
         let path = folder.join(device.id.0.to_string());
         let opened = match open_device(&path, device.id, cluster, &habits) {
-            Ok(opened) => OpenedDevice::Present(opened),
+            Ok(opened) => opened,
             Err(OpenError::InUse) => return Err(DataError::InUse),
             Err(source) if !cluster.devices_made => {
                 return Err(DataError::Device { id: device.id.0, source });
@@ -159,7 +164,22 @@ fn open_device(
     id: DeviceId,
     cluster: &ClusterFile,
     habits: &Habits,
-) -> Result<martlet_storage_node::Device, OpenError> {
+) -> Result<OpenedDevice, OpenError> {
     let is_fresh = !cluster.devices_made && !path.join("device.toml").exists();
-    if is_fresh { habits.create(path, id) } else { habits.open(path, id) }
+    if is_fresh { habits.create(path, id).map(OpenedDevice::Present) } else { habits.open(path, id) }
+}
+
+/// Makes a device anew in place of one that has been lost, to be filled once the server runs.
+pub(crate) async fn replace_device(root: &Path, id: DeviceId) -> Result<(), DataError> {
+    let cluster = files::read_cluster(&root.join("cluster.toml"))?;
+    let ring = files::read_ring(&root.join("cluster.ring"))?;
+    if ring.devices().iter().all(|device| device.id != id) {
+        return Err(DataError::NotOurs(id));
+    }
+    let folder = root.join("devices").join(id.0.to_string());
+    let habits = Habits::standard(cluster.cluster_id.0, ring.partition_bits());
+    let made = refill::make(&habits, &folder, id).await;
+    made.map_err(|source| DataError::Replace { id, source: source.into() })?;
+    println!("{id}: made anew in {}; start the server, and it is filled", folder.display());
+    Ok(())
 }

@@ -17,6 +17,8 @@ mod first_start;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod replaced_disk;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod work;
