@@ -1,4 +1,5 @@
-//! `martlet fsck`: counts what isn't fully redundant, and says 0 only when it is 0.
+//! `martlet fsck`: counts what isn't fully redundant, and says 0 only when it is 0:
+//! as the indexes of all devices have it, or, with `--deep`, as every byte on them is.
 
 use martlet_cluster::{Finding, FsckDepth, FsckOptions, FsckReport, KindCount, Problem, fsck};
 
@@ -38,7 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<(), FsckError> {
         let depth = if options.deep { FsckDepth::Bytes } else { FsckDepth::Index };
         let report = fsck(&joined.store, FsckOptions { depth, findings_max: options.findings }).await;
         joined.leave().await;
-        show(&report, options.containers);
+        show(&report, options);
         if report.is_sound() {
             return Ok(());
         }
@@ -46,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<(), FsckError> {
     })
 }
 
-fn show(report: &FsckReport, containers_max: usize) {
+fn show(report: &FsckReport, options: &Options) {
     println!("{:<22}{:>12}{:>16}{:>12}", "", "rows", "not redundant", "unknown");
     for (name, count) in [
         ("accounts and buckets", report.accounts_and_buckets),
@@ -68,7 +69,7 @@ fn show(report: &FsckReport, containers_max: usize) {
         println!("{device} didn't say what it has");
     }
     let troubled = report.by_container.iter().filter(|figures| figures.rows.not_redundant > 0);
-    for figures in troubled.take(containers_max) {
+    for figures in troubled.take(options.containers) {
         let name = match &figures.container {
             Some(container) => format!("{}/{}", container.account, container.name),
             None => format!("{:?}", figures.table),
@@ -84,7 +85,13 @@ fn show(report: &FsckReport, containers_max: usize) {
     if report.findings_omitted > 0 {
         println!("and {} more", report.findings_omitted);
     }
-    println!("not fully redundant: {}", report.not_redundant());
+    // An index may have what the disk has not.
+    let as_told = if options.deep {
+        "every byte was read"
+    } else {
+        "as the devices' indexes say; --deep reads every byte"
+    };
+    println!("not fully redundant: {}, {as_told}", report.not_redundant());
 }
 
 fn told(finding: &Finding) -> String {
