@@ -113,18 +113,7 @@ impl ObjectStore for ClusterStore {
         version: Option<VersionId>,
         conditions: &Conditions,
     ) -> Result<Deleted> {
-        let keeper = Keeper::of(&self.shared, id).await?;
-        let conditions = conditions.clone();
-        let removing = async move {
-            match version {
-                None => {
-                    let (what, leaving) = (Removed::Object, Leaving::Marker);
-                    Removing { keeper, conditions, what, leaving }.run().await
-                }
-                Some(id) => RemovingVersion { keeper, id, conditions, then: Then::Promote }.run().await,
-            }
-        };
-        self.shared.background.carry_through(removing).await
+        self.remove(id, version, conditions, Manner { leaving: Leaving::Marker, then: Then::Promote }).await
     }
 
     async fn withdraw(
@@ -133,18 +122,7 @@ impl ObjectStore for ClusterStore {
         version: Option<VersionId>,
         conditions: &Conditions,
     ) -> Result<Deleted> {
-        let keeper = Keeper::of(&self.shared, id).await?;
-        let conditions = conditions.clone();
-        let removing = async move {
-            match version {
-                None => {
-                    let (what, leaving) = (Removed::Object, Leaving::NoTrace);
-                    Removing { keeper, conditions, what, leaving }.run().await
-                }
-                Some(id) => RemovingVersion { keeper, id, conditions, then: Then::Withdraw }.run().await,
-            }
-        };
-        self.shared.background.carry_through(removing).await
+        self.remove(id, version, conditions, Manner { leaving: Leaving::NoTrace, then: Then::Withdraw }).await
     }
 
     async fn versions(&self, id: &ContainerId, query: &VersionQuery) -> Result<VersionPage> {
@@ -155,6 +133,35 @@ impl ObjectStore for ClusterStore {
         let found = find(&self.shared, id, version, Depth::Value).await?;
         let layout: Option<Layout> = found.origin.map(|origin| origin.layout);
         Ok(layout.map(|layout| layout.parts()).transpose()?.unwrap_or_default())
+    }
+}
+
+/// How something is removed where there are versions.
+struct Manner {
+    /// In the place of the object, where no version is named.
+    leaving: Leaving,
+    /// In the place of the version that is named, if it is the current one.
+    then: Then,
+}
+
+impl ClusterStore {
+    /// The removal goes on when the caller leaves.
+    async fn remove(
+        &self,
+        id: &ObjectId,
+        version: Option<VersionId>,
+        conditions: &Conditions,
+        Manner { leaving, then }: Manner,
+    ) -> Result<Deleted> {
+        let keeper = Keeper::of(&self.shared, id).await?;
+        let conditions = conditions.clone();
+        let removing = async move {
+            match version {
+                None => Removing { keeper, conditions, what: Removed::Object, leaving }.run().await,
+                Some(id) => RemovingVersion { keeper, id, conditions, then }.run().await,
+            }
+        };
+        self.shared.background.carry_through(removing).await
     }
 }
 
