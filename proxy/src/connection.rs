@@ -47,8 +47,6 @@ pub(crate) async fn serve(
         })
     });
     let mut connection = http1::Builder::new()
-        // For scripts and programs that look for `X-Auth-Token` as it is written everywhere.
-        .title_case_headers(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DURATION_MAX)
         .max_header_size(HEAD_BYTES_MAX)

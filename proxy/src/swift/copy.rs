@@ -167,7 +167,7 @@ pub(super) async fn perform(
         ..metadata
     };
     let told = told(&source.id, &from, &metadata);
-    let info = match (link.of(&from, &target)?, is_manifest, &from.shape) {
+    let info = match (link.of(&from, (&target, &metadata))?, is_manifest, &from.shape) {
         (Some((link, etag)), ..) => {
             // One for a certain state is good only where that is what is there now.
             let conditions = Conditions::none(ETagStyle::Swift);

@@ -146,7 +146,8 @@ impl Rules {
 
     fn read(metadata: &UserMetadata) -> Self {
         let words = |item: &str| -> Vec<String> {
-            metadata.text(item).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+            let given = String::from_utf8_lossy(metadata.get(item).unwrap_or_default());
+            given.split_whitespace().map(str::to_owned).collect()
         };
         let expose_headers = words("access-control-expose-headers");
         Self {

@@ -91,7 +91,7 @@ pub(super) fn parse_put(id: ObjectId, head: &Parts, query: &Query<'_>) -> Result
     }
     let (said, expiry) = object::parse_said(&id, request)?;
     if said.dynamic_manifest.is_some() {
-        return Err(Refusal::Malformed("X-Object-Manifest can't be given with X-Symlink-Target".into()));
+        return Err(is_manifest_too());
     }
     let content_type = content_type::said(request, &id.key)?;
     Ok(PutLink {
@@ -161,19 +161,22 @@ impl CopiedLink {
         Ok(Self { target, account: target_account(request)?, etag })
     }
 
-    /// What the copy at `id` stands for, and the ETag of that; `None`: it is no link.
+    /// What the copy at `id`, of which `said` is said, stands for, and the ETag of that; `None`: it is no link.
     pub(super) fn of(
         self,
         from: &ObjectInfo,
-        id: &ObjectId,
+        (id, said): (&ObjectId, &ObjectMetadata),
     ) -> Result<Option<(Link, Option<String>)>, Refusal> {
         let copied = from.shape.link();
-        let Some(said) = self.target.or_else(|| copied.cloned()) else { return Ok(None) };
-        if copied.is_none() && (from.content.bytes > 0 || from.metadata.dynamic_manifest.is_some()) {
+        let Some(target) = self.target.or_else(|| copied.cloned()) else { return Ok(None) };
+        if said.dynamic_manifest.is_some() {
+            return Err(is_manifest_too());
+        }
+        if copied.is_none() && from.content.bytes > 0 {
             return Err(not_empty());
         }
         let account = self.account.or_else(|| copied.and_then(|link| link.account.clone()));
-        let link = Link { account, ..said };
+        let link = Link { account, ..target };
         if link.target(id) == *id {
             return Err(targets_itself());
         }
@@ -181,6 +184,10 @@ impl CopiedLink {
         let etag = self.etag.or_else(|| pin.map(|pin| pin.md5.to_string()));
         Ok(Some((link, etag.filter(|etag| !etag.is_empty()))))
     }
+}
+
+fn is_manifest_too() -> Refusal {
+    Refusal::Malformed("X-Object-Manifest can't be given with X-Symlink-Target".into())
 }
 
 fn targets_itself() -> Refusal {

@@ -117,6 +117,28 @@ async fn a_part_may_be_a_piece_of_an_object() {
     assert_eq!(server.get("/box/joined").await.expect(200).body, b"2345");
 }
 
+#[tokio::test]
+async fn a_source_that_can_name_no_object_is_refused() {
+    let server = with_source().await;
+    for (source, code) in [
+        ("", "InvalidArgument"),
+        ("%", "InvalidArgument"),
+        ("/box", "InvalidArgument"),
+        ("/box/", "InvalidArgument"),
+        ("/box/a%00", "InvalidURI"),
+        ("/box/a%ff", "InvalidURI"),
+        ("/box/a?versionId=", "InvalidArgument"),
+        ("/box/a?x", "InvalidArgument"),
+    ] {
+        let refused = copy(&server, "/box/copy", &[("x-amz-copy-source", source)]).await;
+        refused.refused(400, code);
+    }
+    let long = format!("/box/{}", "k".repeat(1025));
+    copy(&server, "/box/copy", &[("x-amz-copy-source", &long)]).await.refused(400, "KeyTooLongError");
+    copy(&server, "/box/copy", &[SOURCE, SOURCE]).await.refused(400, "InvalidArgument");
+    server.get("/box/copy").await.refused(404, "NoSuchKey");
+}
+
 /// There are clients that encode nothing of what they copy.
 #[tokio::test]
 async fn a_source_need_not_be_percent_encoded() {

@@ -304,6 +304,10 @@ async fn a_copy_of_a_link_may_stand_for_something_else() {
     assert_eq!(session.send("COPY", "/links/link?symlink=get", &itself, b"").await.status, 400);
     let malformed = [("Destination", "links/copy"), ("X-Symlink-Target", "links")];
     assert_eq!(session.send("COPY", "/links/link?symlink=get", &malformed, b"").await.status, 412);
+    let manifest = [other[0], other[1], ("X-Object-Manifest", "box/o")];
+    for source in ["/links/link?symlink=get", "/box/empty"] {
+        assert_eq!(session.send("COPY", source, &manifest, b"").await.status, 400, "{source}");
+    }
     // Without a target there is nothing that a state could be of.
     let alone = [("Destination", "links/copy"), ("X-Symlink-Target-Etag", HELLO_MD5)];
     assert_eq!(session.send("COPY", "/box/other", &alone, b"").await.status, 201);
