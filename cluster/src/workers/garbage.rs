@@ -6,7 +6,7 @@ use martlet_model::Result;
 use martlet_protocol::{BlobId, Garbage, Replica, RowAddress};
 use martlet_ring::DeviceId;
 
-use super::references::{facts, is_owned, patience, reclaim, refers};
+use super::references::{fact, is_owned, patience, reclaim_at_homes, refers};
 use super::{Fate, Round, unknown_device};
 use crate::cluster::{ClusterStore, Shared};
 use crate::fanout::ask;
@@ -40,15 +40,17 @@ async fn collect(shared: &Arc<Shared>, entry: &Garbage) -> Result<Fate> {
     }
     // A blob beside its row belongs to that row alone. One with a place of its own may have passed to another row.
     if entry.blob.hash != entry.row.hash {
-        let Some(facts) = facts(shared, &entry.blob).await else { return Ok(Fate::Undecided) };
         // Where a device's rows refer to it, or where it already is gone, there is nothing to do here:
         // should the last reference vanish later, that makes an entry of its own, or an orphan.
-        let Some(fact) = facts.first() else { return Ok(Fate::Kept) };
+        let Some(fact) = fact(shared, &entry.blob).await? else { return Ok(Fate::Kept) };
         if is_owned(shared, entry.blob.id, &fact.owner).await? {
             return Ok(Fate::Kept);
         }
     }
-    Ok(reclaim(shared, &entry.blob).await)
+    // A device that is away has the blob left over, and finds that by the sweep once it is back.
+    // Entries that waited for it would keep all others waiting that come after them.
+    let is_anywhere = reclaim_at_homes(shared, &entry.blob).await.contains(&true);
+    Ok(if is_anywhere { Fate::Removed } else { Fate::Undecided })
 }
 
 /// Takes the blob off the queues of all replicas of the row.

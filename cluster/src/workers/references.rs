@@ -4,7 +4,7 @@ mod versions;
 
 use std::sync::Arc;
 
-use martlet_model::Result;
+use martlet_model::{Error, Result};
 use martlet_protocol::{
     BlobFact, BlobId, BlobOwner, BlobRef, ReadRow, Replica, RowAddress, RowState, TableKind, Want,
 };
@@ -68,26 +68,34 @@ async fn is_agreed(shared: &Arc<Shared>, row: &RowAddress) -> bool {
     matches!(first, Some(Ok(_))) && outcomes.iter().all(|outcome| *outcome == first)
 }
 
-/// What the devices of a blob know of it; `None`: one of them didn't answer.
+/// What one of a blob's devices knows of it; `Ok(None)`: none of them knows anything.
 /// A device on which a row refers to the blob knows nothing.
-pub(super) async fn facts(shared: &Arc<Shared>, blob: &BlobRef) -> Option<Vec<BlobFact>> {
+pub(super) async fn fact(shared: &Arc<Shared>, blob: &BlobRef) -> Result<Option<BlobFact>> {
     let devices = shared.devices_of(blob.hash);
     let before = u128::from_be_bytes(blob.id.0).checked_sub(1).map(|id| BlobId(id.to_be_bytes()));
     let question = |replica: Arc<dyn Replica>| async move { replica.unreferenced(before, 1).await };
     let outcomes = ask(&devices, patience(shared), question, |_| false).await;
-    let facts = outcomes.into_iter().map(|outcome| outcome.and_then(Answered::ok));
-    let facts: Option<Vec<Vec<BlobFact>>> = facts.collect();
-    Some(facts?.into_iter().flatten().filter(|fact| fact.blob.id == blob.id).collect())
+    let is_complete = outcomes.iter().all(|outcome| matches!(outcome, Some(Ok(_))));
+    let known = outcomes.into_iter().flatten().flat_map(Answered::unwrap_or_default);
+    match known.into_iter().find(|fact| fact.blob.id == blob.id) {
+        None if !is_complete => Err(Error::Unavailable("a device didn't say what it knows of a blob")),
+        fact => Ok(fact),
+    }
 }
 
 /// Gives the space of a blob back everywhere. Who can't be reached is asked again in another round.
 pub(super) async fn reclaim(shared: &Arc<Shared>, blob: &BlobRef) -> Fate {
+    let given = reclaim_at_homes(shared, blob).await;
+    if given.iter().all(|given| *given) { Fate::Removed } else { Fate::Undecided }
+}
+
+/// The same; says which of the blob's devices have done it.
+pub(super) async fn reclaim_at_homes(shared: &Arc<Shared>, blob: &BlobRef) -> Vec<bool> {
     let devices = shared.devices_of(blob.hash);
     let id = blob.id;
     let question = |replica: Arc<dyn Replica>| async move { replica.reclaim(vec![id]).await };
     let outcomes = ask(&devices, patience(shared), question, |_| false).await;
-    let is_everywhere = outcomes.iter().all(|outcome| matches!(outcome, Some(Ok(()))));
-    if is_everywhere { Fate::Removed } else { Fate::Undecided }
+    outcomes.iter().map(|outcome| matches!(outcome, Some(Ok(())))).collect()
 }
 
 pub(super) fn patience(shared: &Shared) -> Patience {

@@ -183,6 +183,29 @@ async fn a_flipped_bit_in_a_row_is_never_served() {
 }
 
 #[tokio::test]
+async fn a_damaged_tombstone_does_not_keep_others_from_being_found() {
+    let bench = Bench::new();
+    let device = bench.create();
+    let time = 0x0011_2233_4455_6677;
+    device.accept(accept(&row("a"), ballot(time), RowValue::Tombstone)).await.unwrap();
+    device.accept(accept(&row("b"), ballot(time + 0x1_0000_0000), RowValue::Tombstone)).await.unwrap();
+    device.close().await.unwrap();
+    let index = bench.path().join("index.db");
+    // It stands in the row and in the index of tombstones.
+    let content = fs::read(&index).unwrap();
+    let needle = time.to_be_bytes();
+    let places = content.windows(8).enumerate().filter(|(_, window)| **window == needle);
+    let places: Vec<u64> = places.map(|(at, _)| at as u64).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|at| flip(&index, at + 7));
+
+    let device = bench.open().unwrap();
+    assert!(is_damaged(&prepare(&device, &row("a"), ballot(time + 1)).await));
+    let found = device.tombstones(10).await.unwrap();
+    assert_eq!(found.iter().map(|tombstone| &tombstone.row).collect::<Vec<_>>(), [&row("b")]);
+}
+
+#[tokio::test]
 async fn a_flipped_bit_in_a_body_within_the_index_is_never_served() {
     let bench = Bench::new();
     let device = bench.create();

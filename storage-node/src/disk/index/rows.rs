@@ -187,7 +187,15 @@ pub fn tombstones(connection: &Connection, limit: usize) -> Result<Vec<Tombstone
         let key = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let table =
             TableId::from_bytes(table).ok_or_else(|| DiskError::damaged("index", "a row names no table"))?;
-        let (head, _) = head_of(row, 2, table, key)?;
+        let head = match head_of(row, 2, table, key) {
+            Ok((head, _)) => head,
+            // The others mustn't wait for one that can't be read.
+            Err(DiskError::Damaged { what, why }) => {
+                tracing::warn!(%what, %why, "passed over a damaged row");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let address = RowAddress { row: RowKey { table, key: copied(key) }, hash: head.hash };
         found.push(Tombstone { row: address, ballot: head.ballot });
     }
