@@ -36,6 +36,11 @@ impl ContainerStore for ClusterStore {
         Ok(AccountInfo { metadata: row.metadata, created: Some(row.created), containers, usage })
     }
 
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata> {
+        let row = account::read(&self.shared, account).await?;
+        Ok(row.map(|row| row.metadata).unwrap_or_default())
+    }
+
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
         let (shared, account, changes) = (self.shared.clone(), account.clone(), changes.clone());
         self.shared

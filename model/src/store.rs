@@ -35,7 +35,10 @@ impl<T: ContainerStore + ObjectStore + UploadStore + DocumentStore> Store for T 
 /// Accounts and containers.
 #[async_trait]
 pub trait ContainerStore: fmt::Debug + Send + Sync + 'static {
+    /// All about an account. Counts what is in each of its containers: not for every request.
     async fn account(&self, account: &AccountName) -> Result<AccountInfo>;
+    /// An account's metadata alone, for which nothing is counted.
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata>;
     /// Merges `changes` into the account's metadata; an empty value removes.
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()>;
     async fn containers(&self, account: &AccountName, query: &ListQuery) -> Result<Page<ContainerEntry>>;

@@ -75,7 +75,7 @@ impl Quotas {
         if let Some(quota) = self.remembered(account, now) {
             return Ok(quota);
         }
-        let quota = of_account(&self.store.account(account).await?.metadata);
+        let quota = of_account(&self.store.account_metadata(account).await?);
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.len() >= ACCOUNT_QUOTAS_COUNT_MAX {
             accounts.clear();

@@ -209,6 +209,10 @@ impl ContainerStore for Ruled {
         self.store.account(account).await
     }
 
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata> {
+        self.store.account_metadata(account).await
+    }
+
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
         let outcome = self.store.update_account(account, changes).await;
         self.quotas.forget(account);

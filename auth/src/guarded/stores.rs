@@ -49,6 +49,11 @@ impl ContainerStore for Guarded {
         self.store.account(account).await
     }
 
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata> {
+        self.allow_account(Action::InspectAccount, account).await?;
+        self.store.account_metadata(account).await
+    }
+
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
         self.allow_account(Action::ConfigureAccount, account).await?;
         self.store.update_account(account, changes).await

@@ -34,6 +34,10 @@ impl ContainerStore for Owners {
         self.of(account).account(account).await
     }
 
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata> {
+        self.of(account).account_metadata(account).await
+    }
+
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
         self.of(account).update_account(account, changes).await
     }

@@ -14,7 +14,7 @@ pub(super) struct LinkKeys(Vec<(KeyOf, Vec<u8>)>);
 /// No caller sees a key here, so nobody is asked for.
 pub(super) async fn link_keys(store: &dyn Store, id: &ContainerId) -> Result<LinkKeys> {
     let mut keys = LinkKeys::default();
-    keys.add(KeyOf::Account, &store.account(&id.account).await?.metadata);
+    keys.add(KeyOf::Account, &store.account_metadata(&id.account).await?);
     match store.recent_container(id).await {
         Ok(container) => keys.add(KeyOf::Container, &container.metadata),
         Err(Error::NotFound(Noun::Account | Noun::Container)) => {}

@@ -138,8 +138,11 @@ impl ObjectStore for Faulty {
 
 #[async_trait]
 impl ContainerStore for Faulty {
-    async fn account(&self, account: &AccountName) -> Result<AccountInfo> {
-        self.store.account(account).await
+    async fn account(&self, _: &AccountName) -> Result<AccountInfo> {
+        Err(Error::Internal("no request here asks what an account holds".into()))
+    }
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata> {
+        self.store.account_metadata(account).await
     }
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
         self.store.update_account(account, changes).await
@@ -156,8 +159,8 @@ impl ContainerStore for Faulty {
     async fn recent_container(&self, id: &ContainerId) -> Result<Arc<ContainerInfo>> {
         self.store.recent_container(id).await
     }
-    async fn usage(&self, id: &ContainerId) -> Result<Usage> {
-        self.store.usage(id).await
+    async fn usage(&self, _: &ContainerId) -> Result<Usage> {
+        Err(Error::Internal("no request here asks what a container holds".into()))
     }
     async fn update_container(&self, id: &ContainerId, change: ContainerChange) -> Result<()> {
         self.store.update_container(id, change).await
@@ -282,6 +285,13 @@ async fn a_shutdown_waits_for_the_commits_of_clients_that_have_hung_up() {
     assert!(!stopped.is_finished());
     gate.opened.notify_one();
     timeout(Duration::from_secs(5), stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_counted_to_write_where_there_is_no_quota() {
+    // This store fails whenever it is asked what an account or a container holds.
+    let server = faulty().await;
+    server.put("/box/new", "x").await.expect(200);
 }
 
 #[tokio::test]

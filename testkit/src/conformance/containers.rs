@@ -172,6 +172,7 @@ pub async fn account_metadata_is_merged(store: &dyn Store) {
     store.update_account(&owner, &user_metadata(&[("a", ""), ("c", "3")])).await.expect("changed");
     let info = store.account(&owner).await.expect("there");
     assert_eq!(info.metadata, user_metadata(&[("b", "2"), ("c", "3")]));
+    assert_eq!(store.account_metadata(&owner).await.expect("there"), info.metadata);
     assert!(info.created.is_some(), "writing makes the account");
     assert_eq!(info.containers, 0);
 }

@@ -39,6 +39,10 @@ impl ContainerStore for MemoryStore {
         })
     }
 
+    async fn account_metadata(&self, account: &AccountName) -> Result<UserMetadata> {
+        Ok(self.state().accounts.get(account).map(|account| account.metadata.clone()).unwrap_or_default())
+    }
+
     async fn update_account(&self, account: &AccountName, changes: &UserMetadata) -> Result<()> {
         let now = self.now();
         let mut state = self.state();
