@@ -59,5 +59,6 @@ pub const ACCOUNT_QUOTA_AGE_MAX: Duration = Duration::from_secs(1);
 pub const ACCOUNT_QUOTAS_COUNT_MAX: usize = 10_000;
 
 /// How much of a connection's input is buffered, and of its output while the client is slow.
-pub const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// An upload has up to three such buffers: one that is being read into, one on its way, one that is cut into blocks.
+pub const READ_BUFFER_BYTES_MAX: usize = 32 * 1024;
 const _: () = assert!(HEAD_BYTES_MAX <= READ_BUFFER_BYTES_MAX);

@@ -19,6 +19,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Objects that are downloaded.
 const OBJECTS: usize = 8;
 const STACK_BYTES: usize = 256 * 1024;
+/// Between two phases, so that none finds bodies of the one before.
+const SETTLING: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -77,10 +79,11 @@ pub(crate) fn run(target: &Target, options: &Options) {
             requests: Requests::new(target, Dialect::Swift),
             body: Body::new(body.clone()),
             address: target.addresses().remove(0),
-            end: Instant::now() + Duration::from_secs(options.seconds),
+            end: Instant::now() + SETTLING + Duration::from_secs(options.seconds),
             finished: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
         };
+        std::thread::sleep(SETTLING);
         let roles = [(Role::Uploads, uploads), (Role::Downloads, downloads), (Role::Dawdles, dawdlers)];
         highest = highest.max(phase.run(name, &roles));
     }
