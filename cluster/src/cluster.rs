@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use crate::background::Background;
 use crate::blob::receive::CarriedRoom;
 use crate::container::cache::ContainerCache;
+use crate::counters::Levelings;
 use crate::device::Device;
 use crate::figures::{ClusterFigures, DeviceHealth};
 use crate::options::{LAGGARDS_MAX, Options};
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) laggards: Arc<Semaphore>,
     pub(crate) containers: ContainerCache,
     pub(crate) turns: Turns,
+    pub(crate) levelings: Levelings,
     /// Blobs that readers found damaged.
     pub(crate) mending: Mending,
     pub(crate) figures: Arc<ClusterFigures>,
@@ -94,6 +96,7 @@ impl ClusterStore {
             laggards: Arc::new(Semaphore::new(LAGGARDS_MAX)),
             containers: ContainerCache::new(options.container_age_max),
             turns: Turns::default(),
+            levelings: Levelings::default(),
             mending: Mending::default(),
             figures: Arc::default(),
             carried: CarriedRoom::default(),

@@ -76,7 +76,7 @@ impl ContainerStore for ClusterStore {
         let container = find(&self.shared, id).await?;
         let row = &container.row;
         let tables = tables_of(row.objects, row.info.versioning);
-        let weights = weights(&self.shared, &tables, &container.guard()).await?;
+        let weights = weights(&self.shared, &tables).await?;
         Ok(usage_of(weights.into_iter()))
     }
 
@@ -110,7 +110,7 @@ impl ClusterStore {
                 tables.extend(tables_of(container.objects, container.versioning));
             }
             if SUMMED_AT_ONCE <= tables.len() || found.is_none() {
-                let more = usage_of(weights(&self.shared, &tables, &Guard::None).await?.into_iter());
+                let more = usage_of(weights(&self.shared, &tables).await?.into_iter());
                 usage = Usage { objects: usage.objects + more.objects, bytes: usage.bytes + more.bytes };
                 tables.clear();
             }
@@ -126,7 +126,7 @@ impl ClusterStore {
             ListEntry::Prefix(_) => Vec::new(),
         });
         let tables: Vec<TableId> = tables.collect();
-        let mut weights = weights(&self.shared, &tables, &Guard::None).await?.into_iter();
+        let mut weights = weights(&self.shared, &tables).await?.into_iter();
         let entry = |entry: ListEntry<(Bytes, ListedContainer)>| match entry {
             ListEntry::Prefix(prefix) => Ok(ListEntry::Prefix(prefix)),
             ListEntry::Item((name, listed)) => Ok(ListEntry::Item(ContainerEntry {

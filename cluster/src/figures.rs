@@ -16,6 +16,8 @@ pub struct ClusterFigures {
     pub bodies_unreadable: Counter,
     /// Listings and counts that too few devices answered.
     pub listings_without_quorum: Counter,
+    /// Counts of tables of which one replica was believed, since a majority didn't agree in time.
+    pub counts_estimated: Counter,
     /// Blobs that some of their devices missed when they were stored, and that are noted to be delivered.
     pub blobs_missed: Counter,
     /// Copies that devices were given of blobs that they missed, or of which their own was damaged.

@@ -93,6 +93,11 @@ fn collect_cluster(exposition: &mut Exposition, figures: &ClusterFigures) {
         &figures.changes_unknown,
     );
     counter(
+        "martlet_counts_estimated",
+        "Counts of tables of which one replica was believed, since a majority didn't agree in time",
+        &figures.counts_estimated,
+    );
+    counter(
         "martlet_blobs_missed",
         "Blobs that a device missed when they were stored",
         &figures.blobs_missed,

@@ -21,14 +21,17 @@ impl Coverage {
         Self { ring: ring.clone(), partition, majority }
     }
 
-    /// These devices without the suspect ones, if the rest speaks for everything.
-    pub(crate) fn prefer_healthy(&self, mut devices: Vec<Arc<Device>>) -> Vec<Arc<Device>> {
+    /// The suspect ones apart, if the rest speaks for everything.
+    pub(crate) fn prefer_healthy(
+        &self,
+        mut devices: Vec<Arc<Device>>,
+    ) -> (Vec<Arc<Device>>, Vec<Arc<Device>>) {
         let healthy = healthy_first(&mut devices);
-        let suspects = devices.split_off(healthy);
+        let mut suspects = devices.split_off(healthy);
         if !self.is_met_by(|id| devices.iter().any(|device| device.id == id)) {
-            devices.extend(suspects);
+            devices.append(&mut suspects);
         }
-        devices
+        (devices, suspects)
     }
 
     /// Whom to ask first, and whom only if that isn't enough.

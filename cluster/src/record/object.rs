@@ -8,7 +8,7 @@ mod link;
 use martlet_model::{
     Content, Digest, Md5, ObjectInfo, ObjectMetadata, Shape, Timestamp, UploadId, VersionId,
 };
-use martlet_protocol::{BlobRef, RowValue, TableKind, Weight};
+use martlet_protocol::{BlobRef, RowValue, Weight};
 use serde::{Deserialize, Serialize};
 
 use super::annotations::AnnotationsTwin;
@@ -277,17 +277,6 @@ impl ListedObject {
     /// Whether a reader sees an object here at this moment.
     pub(crate) fn is_object_at(&self, now: Timestamp) -> bool {
         self.kind != ListedKind::DeleteMarker && self.delete_at.is_none_or(|end| now < end)
-    }
-
-    /// What a row in this table with this entry counts for.
-    pub(crate) fn weight(&self, table: TableKind) -> Weight {
-        match &self.kind {
-            ListedKind::DeleteMarker => Weight::default(),
-            ListedKind::Object(shape) => Weight {
-                objects: u64::from(table == TableKind::Objects),
-                bytes: shape.stored_bytes(&self.content),
-            },
-        }
     }
 
     fn marker(&self) -> StoredVersion {

@@ -176,6 +176,17 @@ fn different_partitions(shared: &Shared, group: &Group<Tables>, failed: &[Device
     different
 }
 
+/// Levels the rows of one table in these partitions, which are in order, on whatever replicas can be reached.
+pub(crate) async fn level_table(
+    shared: &Arc<Shared>,
+    table: TableId,
+    partitions: &[Partition],
+) -> RepairRound {
+    let mut round = RepairRound::default();
+    level_rows(shared, (table, partitions), Way::LookAgain, &mut round).await;
+    round
+}
+
 /// Compares the ballots of a table's rows, and levels those that differ.
 async fn level_rows(
     shared: &Arc<Shared>,

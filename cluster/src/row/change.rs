@@ -189,6 +189,7 @@ async fn drive<D: Decide>(mut rounds: Rounds<'_>, decider: &mut D) -> Result<D::
                 first
             }
             Step::Done(outcome) => {
+                rounds.tell_if_slow();
                 rounds.leave_the_slow_behind();
                 count(shared, &outcome);
                 return ledger.conclude(outcome);

@@ -24,6 +24,9 @@ use crate::random::bytes;
 const BACKOFF_MIN: Duration = Duration::from_millis(2);
 const BACKOFF_DOUBLINGS_MAX: u32 = 7;
 
+/// Whoever looks for what makes requests slow is told of a change that takes longer.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// After so many rounds in which too few answered, nobody is waited for any more.
 const SILENT_ROUNDS_MAX: u32 = 2;
 
@@ -50,6 +53,9 @@ pub(super) struct Rounds<'a> {
     timeouts: u32,
     round: u32,
     round_started: Instant,
+    began: Instant,
+    /// How long others had their turn.
+    waited: Duration,
     pub(super) deadline: Instant,
 }
 
@@ -90,6 +96,8 @@ impl<'a> Rounds<'a> {
             timeouts: 0,
             round: 0,
             round_started: now,
+            began: now,
+            waited: Duration::ZERO,
             deadline: now + shared.options.change_deadline,
         }
     }
@@ -97,13 +105,13 @@ impl<'a> Rounds<'a> {
     /// Changes of one proxy on one row would only disturb each other.
     pub(super) async fn take_turn(&mut self) -> Result<()> {
         let waiting = self.shared.turns.take(&self.access.row.row);
-        match timeout_at(self.deadline, waiting).await {
-            Ok(turn) => {
-                self.turn = Some(turn);
-                Ok(())
-            }
-            Err(_) => Err(Error::Unavailable("too many changes of one row at once")),
-        }
+        let Ok(turn) = timeout_at(self.deadline, waiting).await else {
+            tracing::debug!(row = ?self.access.row.row, "a change never had its turn");
+            return Err(Error::Unavailable("too many changes of one row at once"));
+        };
+        self.turn = Some(turn);
+        self.waited = self.began.elapsed();
+        Ok(())
     }
 
     /// Asks a majority; the others only if one of these is slow or fails. That saves a third of the work.
@@ -293,6 +301,16 @@ impl<'a> Rounds<'a> {
                 }
                 () = sleep_until(until) => return,
             }
+        }
+    }
+
+    /// Says what a change that was slow has waited for.
+    pub(super) fn tell_if_slow(&self) {
+        let took = self.began.elapsed();
+        if SLOW <= took {
+            let (row, waited, rounds, silences) =
+                (&self.access.row.row, self.waited, self.round, self.timeouts);
+            tracing::debug!(?row, ?took, ?waited, rounds, silences, "a change was slow");
         }
     }
 

@@ -5,6 +5,8 @@ mod bodies;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod figures;
