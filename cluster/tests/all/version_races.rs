@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use martlet_cluster::ClusterStore;
-use martlet_cluster::workers::{clear_dropped, collect_garbage, remove_tombstones};
+use martlet_cluster::workers::{clear_dropped, collect_garbage, remove_tombstones, repair};
 use martlet_model::{
     ContainerId, ContainerStore, Error, ListEntry, ObjectId, ObjectStore, Usage, VersionEntry, VersionId,
     VersionKind, VersionQuery, Versioning,
@@ -16,7 +16,7 @@ use martlet_testkit::conformance::steps::{
     create, new_object, noise, object, read_version, set_versioning, unconditional, versioned,
 };
 use martlet_testkit::{Faults, Reach, Seeded};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::conformance::{IMPATIENT, seeds};
 use crate::harness::{Cluster, SMALL};
@@ -26,7 +26,10 @@ const ACTORS: u64 = 4;
 const LIVES: usize = 12;
 const OPERATIONS: usize = 6;
 
-/// What the actors know of it, in the end.
+/// How long a busy machine may keep replicas from answering before that is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the actors know of it, in the end. A null version says nothing: one takes the place of another.
 #[derive(Default)]
 struct Log {
     /// Bodies that were acknowledged, with their version.
@@ -90,13 +93,16 @@ impl Actor {
                     break;
                 }
             }
+            // What a dead proxy has begun fails here, and sends nothing any more.
+            proxy.idle().await;
         }
     }
 
     async fn act(&mut self, proxy: &ClusterStore, number: u64) {
-        match self.random.below(5) {
+        match self.random.below(6) {
             0 | 1 => self.put(proxy, number).await,
             2 => self.mark(proxy).await,
+            3 => self.withdraw(proxy).await,
             _ => self.remove(proxy).await,
         }
     }
@@ -127,6 +133,18 @@ impl Actor {
         }
     }
 
+    /// Leaves a marker as well, which mostly is the null version.
+    async fn withdraw(&mut self, proxy: &ClusterStore) {
+        match proxy.withdraw(&self.key, None, &unconditional()).await {
+            Ok(deleted) => {
+                let marker = deleted.version.filter(|version| *version != VersionId::Null);
+                self.log.lock().unwrap().marked.extend(marker);
+            }
+            Err(Error::NotFound(_) | Error::OutcomeUnknown | Error::Unavailable(_)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
     /// Removes one of those that are there, more often than not the current one.
     async fn remove(&mut self, proxy: &ClusterStore) {
         let id = self.key.container.clone();
@@ -136,9 +154,14 @@ impl Actor {
             return;
         };
         let version = entry.version;
-        let outcome = proxy.delete(&self.key, Some(version), &unconditional()).await;
+        let outcome = if self.random.one_in(3) {
+            proxy.withdraw(&self.key, Some(version), &unconditional()).await
+        } else {
+            proxy.delete(&self.key, Some(version), &unconditional()).await
+        };
         let mut log = self.log.lock().unwrap();
         match outcome {
+            Ok(_) if version == VersionId::Null => {}
             Ok(_) => assert!(log.removed.insert(version), "{version} was removed twice"),
             Err(Error::OutcomeUnknown) => {
                 log.maybe_removed.insert(version);
@@ -146,6 +169,32 @@ impl Actor {
             // Somebody else was faster, and may not know it yet.
             Err(Error::NotFound(_) | Error::Unavailable(_)) => {}
             Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Asks again while the machine is too busy for an answer.
+async fn patiently<T>(mut ask: impl AsyncFnMut() -> martlet_model::Result<T>) -> martlet_model::Result<T> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(Error::Unavailable(_) | Error::OutcomeUnknown) if Instant::now() < until => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Writes that died half way stay with a minority, and may take place at any later time: after this it is settled
+/// which of them have.
+async fn settle(cluster: &Cluster) {
+    loop {
+        let mut leveled = 0;
+        for device in cluster.device_ids() {
+            let round = patiently(async || repair(&cluster.store, device).await).await.unwrap();
+            leveled += round.rows_leveled + round.rows_undecided + round.partitions_unknown;
+        }
+        if leveled == 0 {
+            return;
         }
     }
 }
@@ -178,9 +227,9 @@ async fn sweep(cluster: Arc<Cluster>) {
 async fn check(cluster: &Cluster, id: &ContainerId, log: &Log, seed: u64) {
     let key = object(id, "key");
     let proxy = cluster.another_proxy(seed + 7);
-    // Dead proxies have left no messages behind, but living ones may still be at work.
     cluster.store.idle().await;
-    let there = listed(&proxy, id).await.unwrap();
+    settle(cluster).await;
+    let there = patiently(async || listed(&proxy, id).await).await.unwrap();
     let ids: Vec<VersionId> = there.iter().map(|entry| entry.version).collect();
     let distinct: BTreeSet<_> = ids.iter().copied().collect();
     assert_eq!(distinct.len(), ids.len(), "seed {seed}: a version is listed twice");
@@ -193,12 +242,12 @@ async fn check(cluster: &Cluster, id: &ContainerId, log: &Log, seed: u64) {
     }
     let mut bodies = BTreeSet::new();
     for entry in there.iter().filter(|entry| entry.kind != VersionKind::DeleteMarker) {
-        let body = read_version(&proxy, &key, Some(entry.version)).await.unwrap();
+        let body = patiently(async || read_version(&proxy, &key, Some(entry.version)).await).await.unwrap();
         let is_known = log.stored.get(&entry.version) == Some(&body) || log.maybe_stored.contains(&body);
         assert!(is_known, "seed {seed}: {} has a body that was never stored: {body:?}", entry.version);
         assert!(bodies.insert(body.clone()), "seed {seed}: one write made two versions: {body:?}");
     }
-    let current = proxy.head(&key, None, &unconditional()).await;
+    let current = patiently(async || proxy.head(&key, None, &unconditional()).await).await;
     match (there.first(), current) {
         (None, Err(Error::NotFound(_))) => {}
         (Some(latest), Ok(info)) => assert_eq!(Some(latest.version), info.version),
@@ -207,14 +256,25 @@ async fn check(cluster: &Cluster, id: &ContainerId, log: &Log, seed: u64) {
     }
     // Everything can be removed, whatever was left half done, and then nothing is left.
     for version in ids {
-        proxy.delete(&key, Some(version), &unconditional()).await.unwrap();
+        match patiently(async || proxy.delete(&key, Some(version), &unconditional()).await).await {
+            Ok(_) => {}
+            // A marker that is the null version isn't left alone; and an answer that was late is asked for again.
+            Err(Error::NotFound(_)) => {
+                let there = patiently(async || listed(&proxy, id).await).await.unwrap();
+                assert!(there.iter().all(|entry| entry.version != version), "seed {seed}: {version} stays");
+            }
+            Err(other) => panic!("seed {seed}: {other:?}"),
+        }
     }
-    assert_eq!(listed(&proxy, id).await.unwrap(), []);
-    proxy.put(&key, new_object("afterwards", unconditional())).await.unwrap();
-    let last = listed(&proxy, id).await.unwrap();
-    assert_eq!(last.len(), 1, "seed {seed}: {last:?}");
-    proxy.delete(&key, Some(last[0].version), &unconditional()).await.unwrap();
-    proxy.delete_container(id).await.unwrap();
+    assert_eq!(patiently(async || listed(&proxy, id).await).await.unwrap(), []);
+    patiently(async || proxy.put(&key, new_object("afterwards", unconditional())).await).await.unwrap();
+    let last = patiently(async || listed(&proxy, id).await).await.unwrap();
+    assert!(!last.is_empty(), "seed {seed}");
+    for version in last {
+        let version = Some(version.version);
+        patiently(async || proxy.delete(&key, version, &unconditional()).await).await.unwrap();
+    }
+    patiently(async || proxy.delete_container(id).await).await.unwrap();
 }
 
 #[tokio::test]
