@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,9 @@ pub(crate) struct NodeConfig {
     /// How long the bytes of deleted objects stay, in seconds.
     #[serde(default = "garbage_grace_seconds")]
     pub(crate) garbage_grace_seconds: u64,
+    /// How long bytes that nothing refers to stay, in seconds: longer than any upload may take.
+    #[serde(default = "orphan_age_seconds")]
+    pub(crate) orphan_age_seconds: NonZeroU64,
     /// New data is refused when a disk has less than this free, in MiB.
     #[serde(default = "reserve_mib")]
     pub(crate) reserve_mib: u64,
@@ -303,6 +306,10 @@ fn region() -> String {
 
 fn garbage_grace_seconds() -> u64 {
     martlet_storage_node::GARBAGE_GRACE.as_secs()
+}
+
+pub(crate) fn orphan_age_seconds() -> NonZeroU64 {
+    NonZeroU64::new(martlet_cluster::ORPHAN_AGE_MIN.as_secs()).unwrap_or(NonZeroU64::MAX)
 }
 
 fn reserve_mib() -> u64 {

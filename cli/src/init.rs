@@ -188,6 +188,7 @@ impl<'a> Plan<'a> {
             ring: "cluster.ring".into(),
             secrets: "cluster.toml".into(),
             garbage_grace_seconds: martlet_storage_node::GARBAGE_GRACE.as_secs(),
+            orphan_age_seconds: config::orphan_age_seconds(),
             reserve_mib: martlet_storage_node::RESERVE_BYTES >> 20,
             admin: Some(admin_address(self.options, listen)),
             log_format: LogFormat::Text,

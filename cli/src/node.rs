@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use martlet_cluster::workers::Stagers;
+use martlet_cluster::workers::{OrphanRule, Stagers};
 use martlet_ring::{DeviceId, NodeId};
 use martlet_storage_node::{ClusterId, OpenError};
 use tokio::task::JoinHandle;
@@ -103,7 +103,7 @@ async fn serve(node: Node, devices: Vec<(DeviceId, OpenedDevice)>) -> Result<(),
     let watched = Arc::new(Watched { network: Some(network), devices: devices.clone(), ..parts });
     let _admin = admin::open(node.config.admin, watched.clone()).await?;
     let refills = refill::start(&devices, &live.store);
-    let workers = Workers::start(&live.store, own.keys().copied(), Stagers::Anywhere);
+    let workers = Workers::start(&live.store, own.keys().copied(), node.orphan_rule());
     let _renewal = Renewal::start(&node.membership);
     println!("Martlet serves {} at {address}", node.id);
     println!("ready");
@@ -172,6 +172,18 @@ impl Node {
             garbage_grace: Duration::from_secs(self.config.garbage_grace_seconds),
             reserve_bytes: self.config.reserve_mib << 20,
         }
+    }
+
+    fn orphan_rule(&self) -> OrphanRule {
+        let age_min = Duration::from_secs(self.config.orphan_age_seconds.get());
+        let standard = OrphanRule::standard(Stagers::Anywhere);
+        if age_min < standard.age_min {
+            tracing::warn!(
+                ?age_min,
+                "an upload that takes longer than `orphan_age_seconds` may lose its bytes"
+            );
+        }
+        OrphanRule { age_min, ..standard }
     }
 
     fn ring_version(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use martlet_cluster::workers::Stagers;
+use martlet_cluster::workers::{OrphanRule, Stagers};
 use martlet_model::NameError;
 use martlet_proxy::swift::Scheme;
 use martlet_proxy::{Habits, serve};
@@ -94,7 +94,8 @@ async fn run_over(data: Data, options: &Options) -> Result<(), ServeError> {
     let watched = Arc::new(watched);
     let _admin = admin::open(options.admin, watched.clone()).await?;
     let refills = refill::start(&data.devices, &store);
-    let workers = Workers::start(&store, data.devices.iter().map(|(id, _)| *id), Stagers::ThisProcess);
+    let orphans = OrphanRule::standard(Stagers::ThisProcess);
+    let workers = Workers::start(&store, data.devices.iter().map(|(id, _)| *id), orphans);
     announce(&data, &endpoint)?;
     let stop = async {
         stop.await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use martlet_cluster::workers::{
-    ScrubBudget, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, repair, repair_blobs,
+    OrphanRule, ScrubBudget, clear_dropped, collect_garbage, expire, remove_tombstones, repair, repair_blobs,
     scrub, sweep_orphans,
 };
 use martlet_cluster::{ClusterStore, RandomSource, SystemRandom};
@@ -20,8 +20,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 const REST: Duration = Duration::from_secs(5);
 /// How long it rests between two rounds that did something, so that requests go first.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often the devices are swept, at most, for blobs that no row refers to.
-const SWEEP_PAUSE: Duration = Duration::from_hours(1);
+/// Into how many parts the age is divided from which on a blob that no row refers to is taken for lost:
+/// once in each of them the devices are swept for such. With the standard age that is once an hour.
+const SWEEPS: u32 = 24;
 /// How much of a queue one round takes.
 const ROUND_COUNT: usize = 200;
 /// How often the replicas of a partition are compared, when they agreed the last time.
@@ -46,7 +47,7 @@ pub(crate) struct Workers {
 struct Worker {
     cluster: ClusterStore,
     devices: Arc<[DeviceId]>,
-    stagers: Stagers,
+    orphans: OrphanRule,
     stopped: watch::Receiver<bool>,
 }
 
@@ -55,10 +56,10 @@ impl Workers {
     pub(crate) fn start(
         cluster: &ClusterStore,
         devices: impl Iterator<Item = DeviceId>,
-        stagers: Stagers,
+        orphans: OrphanRule,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let worker = Worker { cluster: cluster.clone(), devices: devices.collect(), stagers, stopped };
+        let worker = Worker { cluster: cluster.clone(), devices: devices.collect(), orphans, stopped };
         let tasks = vec![
             tokio::spawn(worker.clone().keep_collecting_garbage()),
             tokio::spawn(worker.clone().keep_removing_tombstones()),
@@ -203,14 +204,14 @@ impl Worker {
             for device in self.devices_in_ring() {
                 let mut after = None;
                 loop {
-                    let sweep = sweep_orphans(&self.cluster, device, after, ROUND_COUNT, self.stagers).await;
+                    let sweep = sweep_orphans(&self.cluster, device, after, ROUND_COUNT, self.orphans).await;
                     after = logged("sweep orphans", device, sweep).and_then(|sweep| sweep.next);
                     if after.is_none() || self.is_stopped_after(PAUSE).await {
                         break;
                     }
                 }
             }
-            if self.is_stopped_after(SWEEP_PAUSE).await {
+            if self.is_stopped_after(self.orphans.age_min / SWEEPS).await {
                 return;
             }
         }

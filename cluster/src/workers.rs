@@ -15,7 +15,7 @@ mod tombstones;
 pub use dropped::clear_dropped;
 pub use expire::expire;
 pub use garbage::collect_garbage;
-pub use orphans::{OrphanSweep, Stagers, sweep_orphans};
+pub use orphans::{OrphanRule, OrphanSweep, Stagers, sweep_orphans};
 pub(crate) use references::is_owned;
 pub use repair::{
     BlobCursor, BlobRound, BlobSweep, RefillRound, RepairRound, ScrubBudget, ScrubRound, ScrubSweep, refill,

@@ -1,6 +1,7 @@
 //! Orphans: blobs that were staged and that no row ever came to refer to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use martlet_model::{Error, Result};
 use martlet_protocol::{BlobFact, BlobId};
@@ -29,16 +30,32 @@ pub enum Stagers {
     ThisProcess,
 }
 
+/// When a blob that no row refers to is nobody's work any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrphanRule {
+    pub stagers: Stagers,
+    /// How long it has to be known, by a clock that never jumps. What is shorter than an upload may take its bytes
+    /// away from under it.
+    pub age_min: Duration,
+}
+
+impl OrphanRule {
+    /// What is safe whatever is uploaded.
+    pub const fn standard(stagers: Stagers) -> Self {
+        Self { stagers, age_min: ORPHAN_AGE_MIN }
+    }
+}
+
 /// Looks at a device's unreferenced blobs after `after`, at most `limit`.
 ///
-/// A blob is taken for lost only once nobody can be at work on it any more, at the latest when it has been known for
-/// [`ORPHAN_AGE_MIN`] by a clock that never jumps, and the majorities of all rows that may refer to it have said that they don't.
+/// A blob is taken for lost only once nobody can be at work on it any more, as `rule` says, and the majorities of all
+/// rows that may refer to it have said that they don't.
 pub async fn sweep_orphans(
     store: &ClusterStore,
     device: DeviceId,
     after: Option<BlobId>,
     limit: usize,
-    stagers: Stagers,
+    rule: OrphanRule,
 ) -> Result<OrphanSweep> {
     let shared = &store.shared;
     let device = shared.device(device).ok_or_else(|| unknown_device(device))?;
@@ -49,7 +66,7 @@ pub async fn sweep_orphans(
     let next = facts.last().map(|fact| fact.blob.id).filter(|_| facts.len() >= limit);
     let mut round = Round::default();
     for fact in facts {
-        let fate = if is_at_work(&fact, stagers) {
+        let fate = if is_at_work(&fact, rule) {
             Ok(Fate::Kept)
         } else {
             match is_owned(shared, fact.blob.id, &fact.owner).await {
@@ -72,7 +89,7 @@ async fn reclaim_here_too(shared: &Arc<Shared>, device: &Arc<Device>, fact: &Blo
 }
 
 /// Whether somebody may still be about to refer to the blob.
-fn is_at_work(fact: &BlobFact, stagers: Stagers) -> bool {
-    let is_left_over = stagers == Stagers::ThisProcess && fact.predates_opening;
-    !is_left_over && fact.known_for_seconds < ORPHAN_AGE_MIN.as_secs()
+fn is_at_work(fact: &BlobFact, rule: OrphanRule) -> bool {
+    let is_left_over = rule.stagers == Stagers::ThisProcess && fact.predates_opening;
+    !is_left_over && fact.known_for_seconds < rule.age_min.as_secs()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use martlet_cluster::workers::{
-    Round, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, sweep_orphans,
+    OrphanRule, Round, Stagers, clear_dropped, collect_garbage, expire, remove_tombstones, sweep_orphans,
 };
 use martlet_cluster::{ClusterStore, ORPHAN_AGE_MIN};
 use martlet_model::{
@@ -31,7 +31,10 @@ async fn rounds(cluster: &Cluster) -> Round {
     let mut sum = add(Round::default(), clear_dropped(store, 100).await.unwrap());
     for device in devices(cluster) {
         let Ok(garbage) = collect_garbage(store, device, 1000).await else { continue };
-        let orphans = sweep_orphans(store, device, None, 1000, Stagers::Anywhere).await.unwrap().round;
+        let orphans = sweep_orphans(store, device, None, 1000, OrphanRule::standard(Stagers::Anywhere))
+            .await
+            .unwrap()
+            .round;
         let tombstones = remove_tombstones(store, device, 1000).await.unwrap();
         sum = [garbage, orphans, tombstones].into_iter().fold(sum, add);
     }
@@ -196,7 +199,10 @@ async fn orphans_go_only_when_they_are_old_and_nobody_refers_to_them() {
     tokio::time::advance(ORPHAN_AGE_MIN + Duration::from_secs(1)).await;
     cluster.replicas[1].set_faults(Faults::reaching(Reach::Down));
     cluster.replicas[2].set_faults(Faults::reaching(Reach::Down));
-    let sweep = sweep_orphans(&cluster.store, DeviceId(0), None, 1000, Stagers::Anywhere).await.unwrap();
+    let sweep =
+        sweep_orphans(&cluster.store, DeviceId(0), None, 1000, OrphanRule::standard(Stagers::Anywhere))
+            .await
+            .unwrap();
     assert_eq!((sweep.round.removed, sweep.round.undecided), (0, 1), "its owner can't be asked");
     cluster.replicas[1].set_faults(Faults::NONE);
     cluster.replicas[2].set_faults(Faults::NONE);
@@ -210,10 +216,10 @@ async fn what_was_staged_before_the_devices_were_opened_goes_at_once_where_nobod
     let cluster = Cluster::new(SMALL);
     orphan(&cluster).await;
     let sweep = async |stagers| {
+        let rule = OrphanRule::standard(stagers);
         let mut removed = 0;
         for device in devices(&cluster) {
-            removed +=
-                sweep_orphans(&cluster.store, device, None, 1000, stagers).await.unwrap().round.removed;
+            removed += sweep_orphans(&cluster.store, device, None, 1000, rule).await.unwrap().round.removed;
         }
         removed
     };
