@@ -13,6 +13,8 @@ mod join;
 #[cfg(test)]
 mod killed_proxies;
 #[cfg(test)]
+mod leftovers;
+#[cfg(test)]
 mod lost_nodes;
 #[cfg(test)]
 mod operating;

@@ -46,6 +46,14 @@ impl S3 {
         reply(self.agent.get(self.link("GET", path)).call())
     }
 
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Reply {
+        reply(self.agent.post(self.link("POST", path)).send(body))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Reply {
+        reply(self.agent.delete(self.link("DELETE", path)).call())
+    }
+
     /// The same client through another endpoint.
     pub(crate) fn through(self, endpoint: &str) -> Self {
         Self { endpoint: endpoint.to_owned(), ..self }
