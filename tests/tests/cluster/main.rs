@@ -17,6 +17,8 @@ mod leftovers;
 #[cfg(test)]
 mod lost_nodes;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod operating;
 #[cfg(test)]
 mod replaced_disks;
