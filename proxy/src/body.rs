@@ -29,20 +29,22 @@ pub struct RequestBody {
     call: BodyCall,
 }
 
-/// Whether a body has been asked for, and what has come of it.
+/// How far a body has come that was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct BodyCall(Arc<BodyProgress>);
 
 #[derive(Debug, Default)]
 struct BodyProgress {
-    has_been_made: AtomicBool,
+    has_ended: AtomicBool,
     received_bytes: AtomicU64,
     waited_micros: AtomicU64,
 }
 
 impl BodyCall {
-    pub fn has_been_made(&self) -> bool {
-        self.0.has_been_made.load(Ordering::Relaxed)
+    /// Whether all of a body of this length, or of one whose length wasn't told, has come off the connection.
+    pub fn is_answered(&self, declared: Option<u64>) -> bool {
+        let has_ended = || self.0.has_ended.load(Ordering::Relaxed);
+        declared.map_or_else(has_ended, |bytes| self.received_bytes() >= bytes)
     }
 
     /// How much of the body has come off the connection.
@@ -237,10 +239,12 @@ impl<B: http_body::Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream for 
         if self.ended {
             return Poll::Ready(None);
         }
-        self.call.0.has_been_made.store(true, Ordering::Relaxed);
         let item = ready!(self.poll_frame(context));
         self.call.note(self.bytes, self.waited);
         self.ended = !matches!(item, Some(Ok(_)));
+        if item.is_none() {
+            self.call.0.has_ended.store(true, Ordering::Relaxed);
+        }
         Poll::Ready(item)
     }
 }

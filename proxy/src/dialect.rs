@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, EXPECT};
+use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use martlet_auth::{Guarded, Identity, RequestContext};
@@ -117,7 +117,7 @@ pub(crate) fn serve<D: Dialect>(
     record.is_of(D::NAME);
     Detachable::new(Some(about.id), async move {
         let call = body.call();
-        let may_send_more = about.head.headers.contains_key(EXPECT) && body.declared() != Some(0);
+        let declared = body.declared();
         let attempt = attempt(&*dialect, store.clone(), body, (&about, &mut record));
         let attempt = AssertUnwindSafe(attempt).catch_unwind().await;
         let outcome = attempt.unwrap_or_else(|panic| Err(Error::Internal(told(&*panic).into()).into()));
@@ -125,10 +125,10 @@ pub(crate) fn serve<D: Dialect>(
         let mut response = dialect.finish(response, &store, &about).await;
         let (name, value) = dialect.id_header(about.id);
         response.headers_mut().insert(name, value);
-        if may_send_more && !call.has_been_made() {
-            // Nobody can tell whether the client will send the body that it was not asked for: it may have waited
-            // for long enough. What it sends would be taken for the next request, so that there mustn't be one
-            // (RFC 9112, section 9.3).
+        if !call.is_answered(declared) {
+            // What is left of the body would be taken for the next request, so that there mustn't be one
+            // (RFC 9112, section 9.3), and the client has to know: else its next request is lost with the connection.
+            // Where it was not asked for the body, nobody can tell whether it sends that all the same.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         drop(presence);

@@ -221,3 +221,19 @@ async fn a_stopping_server_finishes_what_is_in_flight() {
     Answer::read(&rest(stream).await).expect(200);
     timeout(Duration::from_secs(5), stopped).await.unwrap().unwrap();
 }
+
+/// Whoever sends another request into a connection that is about to end gets no answer to it.
+#[tokio::test]
+async fn a_client_whose_body_was_not_read_is_told_that_the_connection_ends() {
+    let server = Server::with_box().await;
+    for framing in ["content-length: 5", "transfer-encoding: chunked"] {
+        let head = format!("PUT /v1/AUTH_x/box/key HTTP/1.1\r\nhost: x\r\n{framing}\r\n\r\n");
+        let mut stream = connect(&server, head.as_bytes()).await;
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.expect("the server answers and closes");
+        let answer = Answer::read(&received);
+        assert_eq!((answer.status, answer.header("connection")), (401, Some("close")), "{framing}");
+    }
+    let kept = server.raw("HEAD /healthcheck HTTP/1.1\r\nhost: x\r\n\r\nGET /healthcheck HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert_eq!((kept.status, kept.header("connection")), (200, None));
+}
