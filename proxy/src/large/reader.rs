@@ -1,7 +1,7 @@
 //! Pieces of several objects as one stream.
 //!
-//! The next object is opened while the present one is still sent, one ahead:
-//! so many small segments are read as fast as one large object, and no more than two are open at a time.
+//! What comes next is opened while the present object is still sent: one object, or a few where they are small
+//! ([`AHEAD_COUNT_MAX`]). So many small segments are read as fast as one large object.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,13 +18,15 @@ use super::plan::{Piece, SegmentOf};
 use super::{DEPTH_MAX, Found, LargeError, find};
 use crate::links::{LinkError, Way};
 
+/// Objects that are opened ahead at most, if they have no more than [`AHEAD_BYTES_MAX`] together.
+/// Finding one takes about as long as sending 256 KiB.
+const AHEAD_COUNT_MAX: usize = 4;
+const AHEAD_BYTES_MAX: u64 = 512 * 1024;
+
 /// The bytes of some pieces, in order.
 pub(super) struct Reader {
     store: Guarded,
     waiting: VecDeque<Waiting>,
-    /// How many of those that wait are objects.
-    objects: usize,
-    ahead: Ahead,
     current: Option<Current>,
 }
 
@@ -32,14 +34,7 @@ pub(super) struct Reader {
 enum Waiting {
     Inline(Bytes),
     Object(SegmentOf, usize),
-    /// The object that [`Ahead`] is about.
-    Ahead,
-}
-
-/// The first object of those that wait.
-enum Ahead {
-    Nothing,
-    Opening(BoxFuture<'static, Result<Opened, LargeError>>),
+    Opening { bytes: u64, opening: BoxFuture<'static, Result<Opened, LargeError>> },
     Open(Current),
     Failed(LargeError),
 }
@@ -54,74 +49,70 @@ struct Current {
     body: ObjectStream,
     /// How many bytes it still has to give.
     left: u64,
+    fetched: Fetched,
+}
+
+/// What a body has given ahead of its turn.
+enum Fetched {
+    Nothing,
+    Item(Result<Bytes, Error>),
+    End,
 }
 
 impl Reader {
     /// Ready to give its first bytes: the first object is open.
     pub(super) async fn start(store: Guarded, pieces: Vec<Piece>) -> Result<Self, LargeError> {
         let waiting: VecDeque<_> = pieces.into_iter().map(Waiting::from).collect();
-        let objects = waiting.iter().filter(|waiting| matches!(waiting, Waiting::Object(..))).count();
-        let mut reader = Self { store, waiting, objects, ahead: Ahead::Nothing, current: None };
+        let mut reader = Self { store, waiting, current: None };
         poll_fn(|context| {
             reader.look_ahead(context);
-            match std::mem::replace(&mut reader.ahead, Ahead::Nothing) {
-                Ahead::Failed(error) => Poll::Ready(Err(error)),
-                ahead => {
-                    let is_opening = matches!(ahead, Ahead::Opening(_));
-                    reader.ahead = ahead;
-                    if is_opening { Poll::Pending } else { Poll::Ready(Ok(())) }
+            let first = reader.waiting.iter_mut().find(|waiting| !matches!(waiting, Waiting::Inline(_)));
+            match first {
+                Some(Waiting::Opening { .. }) => Poll::Pending,
+                Some(failed @ Waiting::Failed(_)) => {
+                    match std::mem::replace(failed, Waiting::Inline(Bytes::new())) {
+                        Waiting::Failed(error) => Poll::Ready(Err(error)),
+                        _ => Poll::Ready(Ok(())),
+                    }
                 }
+                _ => Poll::Ready(Ok(())),
             }
         })
         .await?;
         Ok(reader)
     }
 
-    /// Begins to open the next object, and goes on with it.
+    /// Begins to open what comes next, and goes on with what is begun.
     fn look_ahead(&mut self, context: &mut Context<'_>) {
-        loop {
-            match &mut self.ahead {
-                Ahead::Nothing => match self.take_next_object() {
-                    Some((segment, depth)) => {
-                        let store = self.store.clone();
-                        self.ahead = Ahead::Opening(Box::pin(open(store, segment, depth)));
-                    }
-                    None => return,
-                },
-                Ahead::Opening(opening) => match opening.as_mut().poll(context) {
-                    Poll::Pending => return,
-                    Poll::Ready(Ok(Opened::Bytes(current))) => self.ahead = Ahead::Open(current),
-                    Poll::Ready(Ok(Opened::Pieces(pieces))) => self.expand(pieces),
-                    Poll::Ready(Err(error)) => self.ahead = Ahead::Failed(error),
-                },
-                Ahead::Open(_) | Ahead::Failed(_) => return,
+        let (mut place, mut ahead_count, mut ahead_bytes) = (0, 0, 0);
+        while let Some(waiting) = self.waiting.get_mut(place) {
+            let bytes = waiting.bytes();
+            if matches!(waiting, Waiting::Object(..)) {
+                let has_room = ahead_count < AHEAD_COUNT_MAX && ahead_bytes + bytes <= AHEAD_BYTES_MAX;
+                if ahead_count > 0 && !has_room {
+                    return;
+                }
+                waiting.begin(&self.store);
             }
+            match waiting.go_on(context) {
+                Progress::Failed => return,
+                Progress::Nested(pieces) => {
+                    self.expand(place, pieces);
+                    continue;
+                }
+                Progress::Underway => ahead_count += 1,
+                Progress::NotNeeded => {}
+            }
+            ahead_bytes += bytes;
+            place += 1;
         }
     }
 
-    fn take_next_object(&mut self) -> Option<(SegmentOf, usize)> {
-        if self.objects == 0 {
-            return None;
-        }
-        let next = self.waiting.iter_mut().find(|waiting| matches!(waiting, Waiting::Object(..)))?;
-        self.objects -= 1;
-        match std::mem::replace(next, Waiting::Ahead) {
-            Waiting::Object(segment, depth) => Some((segment, depth)),
-            Waiting::Inline(_) | Waiting::Ahead => None,
-        }
-    }
-
-    /// Puts the pieces of the object that was opened ahead in its place.
-    fn expand(&mut self, pieces: Vec<Piece>) {
-        self.ahead = Ahead::Nothing;
-        let place = self.waiting.iter().position(|waiting| matches!(waiting, Waiting::Ahead)).unwrap_or(0);
+    /// Puts the pieces of an object that is made of some in its place.
+    fn expand(&mut self, place: usize, pieces: Vec<Piece>) {
         let mut after = self.waiting.split_off(place);
         after.pop_front();
-        for piece in pieces {
-            let waiting = Waiting::from(piece);
-            self.objects += usize::from(matches!(waiting, Waiting::Object(..)));
-            self.waiting.push_back(waiting);
-        }
+        self.waiting.extend(pieces.into_iter().map(Waiting::from));
         self.waiting.append(&mut after);
     }
 
@@ -138,18 +129,65 @@ impl Reader {
                 None => return Poll::Ready(None),
                 Some(Waiting::Inline(bytes)) if bytes.is_empty() => {}
                 Some(Waiting::Inline(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                Some(Waiting::Ahead) => match std::mem::replace(&mut self.ahead, Ahead::Nothing) {
-                    Ahead::Open(current) => self.current = Some(current),
-                    Ahead::Failed(error) => return Poll::Ready(Some(Err(error.into()))),
-                    opening => {
-                        self.ahead = opening;
-                        self.waiting.push_front(Waiting::Ahead);
-                        return Poll::Pending;
-                    }
-                },
+                Some(Waiting::Open(current)) => self.current = Some(current),
+                Some(Waiting::Failed(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(opening @ Waiting::Opening { .. }) => {
+                    self.waiting.push_front(opening);
+                    return Poll::Pending;
+                }
                 // It is what `look_ahead` takes next.
                 Some(object @ Waiting::Object(..)) => self.waiting.push_front(object),
             }
+        }
+    }
+}
+
+/// How far what waits has come.
+enum Progress {
+    /// There is nothing to be opened.
+    NotNeeded,
+    Underway,
+    Nested(Vec<Piece>),
+    Failed,
+}
+
+impl Waiting {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Object(segment, _) => segment.span.bytes(),
+            Self::Opening { bytes, .. } => *bytes,
+            Self::Open(current) => current.left,
+            Self::Failed(_) => 0,
+        }
+    }
+
+    fn begin(&mut self, store: &Guarded) {
+        let bytes = self.bytes();
+        *self = match std::mem::replace(self, Self::Inline(Bytes::new())) {
+            Self::Object(segment, depth) => {
+                Self::Opening { bytes, opening: Box::pin(open(store.clone(), segment, depth)) }
+            }
+            other => other,
+        };
+    }
+
+    fn go_on(&mut self, context: &mut Context<'_>) -> Progress {
+        if let Self::Opening { opening, .. } = self {
+            match opening.as_mut().poll(context) {
+                Poll::Pending => return Progress::Underway,
+                Poll::Ready(Ok(Opened::Pieces(pieces))) => return Progress::Nested(pieces),
+                Poll::Ready(Ok(Opened::Bytes(current))) => *self = Self::Open(current),
+                Poll::Ready(Err(error)) => *self = Self::Failed(error),
+            }
+        }
+        match self {
+            Self::Open(current) => {
+                current.fetch(context);
+                Progress::Underway
+            }
+            Self::Failed(_) => Progress::Failed,
+            Self::Inline(_) | Self::Object(..) | Self::Opening { .. } => Progress::NotNeeded,
         }
     }
 }
@@ -161,17 +199,33 @@ impl Stream for Reader {
         let item = ready!(self.poll_bytes(context));
         if matches!(item, Some(Err(_))) {
             self.waiting.clear();
-            self.objects = 0;
             self.current = None;
-            self.ahead = Ahead::Nothing;
         }
         Poll::Ready(item)
     }
 }
 
 impl Current {
+    fn new(body: ObjectStream, bytes: u64) -> Self {
+        Self { body, left: bytes, fetched: Fetched::Nothing }
+    }
+
+    /// Has the first bytes come, before it is their turn.
+    fn fetch(&mut self, context: &mut Context<'_>) {
+        if matches!(self.fetched, Fetched::Nothing)
+            && let Poll::Ready(item) = self.body.as_mut().poll_next(context)
+        {
+            self.fetched = item.map_or(Fetched::End, Fetched::Item);
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        Poll::Ready(match ready!(self.body.as_mut().poll_next(context)) {
+        let item = match std::mem::replace(&mut self.fetched, Fetched::Nothing) {
+            Fetched::Nothing => ready!(self.body.as_mut().poll_next(context)),
+            Fetched::Item(item) => Some(item),
+            Fetched::End => None,
+        };
+        Poll::Ready(match item {
             Some(Ok(bytes)) => match self.left.checked_sub(bytes.len() as u64) {
                 Some(left) => {
                     self.left = left;
@@ -210,7 +264,7 @@ async fn open(store: Guarded, segment: SegmentOf, depth: usize) -> Result<Opened
     way.confirm(&store).await.map_err(of_link)?;
     match found {
         Found::Plain(download) if download.info.content.bytes == bytes => {
-            Ok(Opened::Bytes(Current { body: download.body, left: span.bytes() }))
+            Ok(Opened::Bytes(Current::new(download.body, span.bytes())))
         }
         Found::Large(_) if depth >= DEPTH_MAX => Err(LargeError::Broken("manifests are nested too deeply")),
         Found::Large(large) if large.info.content.bytes == bytes => {

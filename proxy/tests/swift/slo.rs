@@ -240,6 +240,36 @@ async fn the_etag_of_the_whole_may_be_demanded() {
     assert_eq!(session.send("PUT", "/box/other?multipart-manifest=put", &exists, list).await.status, 412);
 }
 
+/// Small ones, of which several are opened ahead, large ones, lists within the list, and bytes in the list itself.
+#[tokio::test]
+async fn segments_of_all_sizes_come_in_their_order() {
+    let server = Server::start().await;
+    let session = made(&server).await;
+    let sizes = [1, 70_000, 5, 300_000, 200_000, 200_000, 200_000, 1_200_000, 2, 3, 4, 5, 6, 7, 600_000, 8];
+    let (mut list, mut whole) = (Vec::new(), Vec::new());
+    for (number, size) in sizes.into_iter().enumerate() {
+        let body: Vec<u8> = (0..size).map(|at| u8::try_from((at * 31 + number * 7) % 251).unwrap()).collect();
+        session.put(&format!("/seg/{number}"), &body).await;
+        list.push(serde_json::json!({ "path": format!("/seg/{number}") }));
+        whole.extend_from_slice(&body);
+        if number % 3 == 0 {
+            list.push(serde_json::json!({ "path": "/box/large" }));
+            list.push(serde_json::json!({ "data": "bWFydGxldA==" }));
+            whole.extend_from_slice(b"abcefgmartlet");
+        }
+    }
+    list.push(serde_json::json!({ "path": "/seg/a" }));
+    whole.extend_from_slice(b"abc");
+    let answer = make(&session, "/box/mixed", &Value::from(list).to_string()).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert!(session.get("/box/mixed").await.body == whole);
+    for (first, last) in [(0, 0), (69_990, 70_100), (370_000, 1_000_000), (2_170_000, whole.len() - 1)] {
+        let range = format!("bytes={first}-{last}");
+        let part = session.send("GET", "/box/mixed", &[("Range", range.as_str())], b"").await;
+        assert!(part.status == 206 && part.body == whole[first..=last], "{range}: {}", part.status);
+    }
+}
+
 #[tokio::test]
 async fn a_segment_that_is_not_what_it_was_is_409() {
     let server = Server::start().await;
